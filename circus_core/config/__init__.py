@@ -1,0 +1,1 @@
+"""What the user asked for: option table, readers, and the frozen values they give."""

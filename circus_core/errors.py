@@ -1,0 +1,105 @@
+"""The exceptions of circus-core, each with its number on the wire (the `errno` of an error reply)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = [
+    "AlreadyExistError",
+    "BackendError",
+    "CircusError",
+    "CommandError",
+    "ConfigError",
+    "DriverError",
+    "EndpointError",
+    "IllegalTransitionError",
+    "MessageError",
+    "PluginError",
+    "SocketError",
+    "SpawnError",
+    "UnknownWatcherError",
+    "WireCode",
+]
+
+
+class WireCode(IntEnum):
+    """`errno` of an error reply; the numbers are those of Circus 0.19."""
+
+    NOT_SPECIFIED = 0
+    INVALID_JSON = 1
+    UNKNOWN_COMMAND = 2
+    MESSAGE_ERROR = 3
+    OS_ERROR = 4
+    COMMAND_ERROR = 5
+    BAD_MSG_DATA_ERROR = 6
+
+
+class CircusError(Exception):
+    """Root of everything that circus-core raises on purpose; its text is meant for people."""
+
+    code = WireCode.COMMAND_ERROR
+
+
+class ConfigError(CircusError):
+    """The configuration can't be used; the text has one line per problem."""
+
+
+class MessageError(CircusError):
+    """A request is malformed or names something that does not exist."""
+
+    code = WireCode.MESSAGE_ERROR
+
+
+class UnknownWatcherError(MessageError):
+    """No watcher has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"program {name} not found")
+        self.name = name
+
+
+class AlreadyExistError(CircusError):
+    """A watcher of this name, in any case, exists."""
+
+
+class CommandError(CircusError):
+    """A valid request could not be carried out."""
+
+
+class DriverError(CircusError):
+    """No installed package provides the driver of this name, or it can't be imported."""
+
+
+class PluginError(CircusError):
+    """A hook plugin can't be loaded, or does not fit the hook specifications."""
+
+
+class SocketError(CircusError):
+    """A listening socket can't be made or bound."""
+
+
+class EndpointError(CircusError):
+    """A ZeroMQ endpoint can't be bound."""
+
+
+class BackendError(CircusError):
+    """The platform lacks something that a backend needs."""
+
+
+class SpawnError(CircusError):
+    """A process could not be started.
+
+    Attributes:
+        shortage: True if the machine lacked something for now (fork(2) EAGAIN or ENOMEM, no free
+            descriptor): the command is not to blame and the try is not counted against max_retry.
+    """
+
+    code = WireCode.OS_ERROR
+
+    def __init__(self, reason: str, *, shortage: bool = False) -> None:
+        super().__init__(reason)
+        self.shortage = shortage
+
+
+class IllegalTransitionError(CircusError):
+    """A state machine was told of an event that its table does not allow."""

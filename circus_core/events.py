@@ -1,0 +1,158 @@
+"""Everything that is published: one frozen dataclass per event, with its topic and payload.
+
+Topics are `watcher.NAME.ACTION`; NAME is the watcher's name in lower case with blanks as `_`. Names,
+topics and payload keys of add ... hook_failure are those of Circus 0.19; state, backoff and
+hook_timeout are new. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+__all__ = [
+    "Added",
+    "BackedOff",
+    "Event",
+    "HookFailed",
+    "HookSucceeded",
+    "HookTimedOut",
+    "Killed",
+    "Publish",
+    "Reaped",
+    "Reloaded",
+    "Removed",
+    "Spawned",
+    "Started",
+    "StateChanged",
+    "Stopped",
+    "Updated",
+    "event_name",
+]
+
+
+def event_name(watcher: str) -> str:
+    """Return a watcher's name as topics have it."""
+    return watcher.lower().replace(" ", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a watcher or to one of its processes.
+
+    Attributes:
+        watcher: the watcher's name as configured.
+        time: seconds since the epoch.
+    """
+
+    action: ClassVar[str]
+    watcher: str
+    time: float
+
+    @property
+    def topic(self) -> str:
+        return f"watcher.{event_name(self.watcher)}.{self.action}"
+
+    def payload(self) -> dict[str, Any]:
+        """Return the JSON object that goes with the topic."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "watcher"}
+
+
+Publish = Callable[[Event], None]
+"""The one way to publish: cheap, never blocks, never raises. Runs on the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added(Event):
+    action: ClassVar[str] = "add"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed(Event):
+    action: ClassVar[str] = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawned(Event):
+    action: ClassVar[str] = "spawn"
+    process_pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    action: ClassVar[str] = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed(Event):
+    """A stop signal or SIGKILL was sent while stopping."""
+
+    action: ClassVar[str] = "kill"
+    process_pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped(Event):
+    """A process ended; exit_code is negative for a death by signal."""
+
+    action: ClassVar[str] = "reap"
+    process_pid: int
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Event):
+    action: ClassVar[str] = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded(Event):
+    action: ClassVar[str] = "reload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated(Event):
+    action: ClassVar[str] = "updated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSucceeded(Event):
+    action: ClassVar[str] = "hook_success"
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFailed(Event):
+    action: ClassVar[str] = "hook_failure"
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookTimedOut(Event):
+    """A hook did not answer within its hook_timeout (seconds); a hook_failure follows."""
+
+    action: ClassVar[str] = "hook_timeout"
+    name: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """The watcher moved to another state; reason is empty or says why."""
+
+    action: ClassVar[str] = "state"
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedOff(Event):
+    """The next try to have worker `wid` waits `delay` seconds, after `failures` quick deaths or failed spawns."""
+
+    action: ClassVar[str] = "backoff"
+    wid: int
+    delay: float
+    failures: int
+    reason: str
