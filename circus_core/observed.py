@@ -1,0 +1,199 @@
+"""What is: the workers of one watcher and their recent past. Facts are recorded here, nothing is decided or done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from circus_core.states import ProcessEvent, ProcessState, WatcherEvent, WatcherState, advance_process, advance_watcher
+
+__all__ = ["QUICK_DEATH", "Backoff", "Observed", "Worker", "retry_delay"]
+
+QUICK_DEATH: Final = 1.0
+"""Seconds: a process that lived shorter died at once, and its next start is delayed."""
+
+_FIRST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One place among the processes of a watcher, from its first try to spawn to its exit.
+
+    Attributes:
+        wid: worker number from 1, unique in the watcher while this worker exists.
+        serial: order of creation; the smallest is the oldest.
+        generation: the value of Desired.generation that it was spawned for.
+        started: when it was spawned, monotonic seconds; None before.
+        expires: when max_age is over, monotonic seconds; None for never.
+        deadline: when SIGKILL is due, monotonic seconds; None unless stopping, and once it was sent.
+    """
+
+    wid: int
+    serial: int
+    generation: int
+    state: ProcessState = ProcessState.PENDING
+    started: float | None = None
+    expires: float | None = None
+    deadline: float | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """It is, or is about to be, one of the wanted processes."""
+        return self.state in _LIVE
+
+
+_LIVE: Final = frozenset({ProcessState.PENDING, ProcessState.STARTING, ProcessState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Why worker number `wid` is not spawned before `until` (monotonic seconds).
+
+    Attributes:
+        failures: quick deaths or failed spawns in a row.
+        came_up: the last try was spawned and then died; False if spawning itself failed.
+        reason: for people.
+    """
+
+    wid: int
+    until: float
+    failures: int
+    came_up: bool
+    reason: str
+
+
+def retry_delay(failures: int, *, jitter: float) -> float:
+    """Return the seconds to wait after so many failed spawns in a row; grows from 0.1 to 30, spread by `jitter` (0 to 1)."""
+    doublings = min(max(failures, 1) - 1, 16)
+    return min(_LONGEST_DELAY, _FIRST_DELAY * 2**doublings) * (0.8 + 0.2 * jitter)
+
+
+@dataclass(slots=True, kw_only=True)
+class Observed:
+    """A watcher as it is now.
+
+    Attributes:
+        workers: by worker number; exited ones are removed.
+        hold: a hook of the watcher (before_start, after_start, before_stop) has not answered yet.
+        cycle: the Desired.cycle for which it was started last.
+        next_spawn: no spawn before this instant (warmup_delay), monotonic seconds.
+        backoffs: by worker number.
+        failed_spawns: failed spawns in a row that count against max_retry, over all workers.
+        lost: processes that ended and are not to be replaced (respawn = False, on_demand).
+        demanded: a connection waits on a socket of an on_demand watcher.
+    """
+
+    state: WatcherState = WatcherState.STOPPED
+    workers: dict[int, Worker] = field(default_factory=dict)
+    hold: bool = False
+    cycle: int = 0
+    next_spawn: float = 0.0
+    backoffs: dict[int, Backoff] = field(default_factory=dict)
+    failed_spawns: int = 0
+    lost: int = 0
+    demanded: bool = False
+    _serials: count[int] = field(default_factory=count)
+
+    def report(self, event: WatcherEvent) -> None:
+        """Move the watcher along its table."""
+        self.state = advance_watcher(self.state, event)
+
+    def begin_start(self, cycle: int) -> None:
+        """A start was decided; before_start is being asked."""
+        self.report(WatcherEvent.START_REQUESTED)
+        self.cycle = cycle
+        self.hold = True
+        self.lost = 0
+        self.forgive()
+
+    def forgive(self) -> None:
+        """Forget failures: the next tries are made at once."""
+        self.backoffs.clear()
+        self.failed_spawns = 0
+        self.next_spawn = 0.0
+
+    def begin_stop(self) -> None:
+        """A stop was decided; before_stop is being asked."""
+        self.report(WatcherEvent.STOP_REQUESTED)
+        self.hold = True
+
+    def finish_stop(self) -> None:
+        """No worker is left."""
+        self.report(WatcherEvent.STOPPED)
+        self.forgive()
+        self.demanded = False
+
+    def add(self, wid: int, *, generation: int, next_spawn: float) -> Worker:
+        """A spawn was decided."""
+        worker = Worker(wid=wid, serial=next(self._serials), generation=generation)
+        self.workers[wid] = worker
+        self.next_spawn = next_spawn
+        return worker
+
+    def spawned(self, worker: Worker, *, now: float, expires: float | None) -> None:
+        """It has a pid."""
+        worker.state = advance_process(worker.state, ProcessEvent.SPAWNED)
+        worker.started, worker.expires = now, expires
+        self.failed_spawns = 0
+
+    def ready(self, worker: Worker) -> None:
+        """It is one of the wanted processes now."""
+        worker.state = advance_process(worker.state, ProcessEvent.BECAME_READY)
+
+    def spawn_failed(self, worker: Worker, *, now: float, reason: str, counted: bool, jitter: float) -> Backoff:
+        """It could not be spawned, or was not allowed to; `counted`: against max_retry."""
+        worker.state = advance_process(worker.state, ProcessEvent.SPAWN_FAILED)
+        del self.workers[worker.wid]
+        self.failed_spawns += counted
+        failures = self._failures(worker.wid) + 1
+        return self._back_off(worker.wid, now, retry_delay(failures, jitter=jitter), failures, reason, came_up=False)
+
+    def stop_sent(self, worker: Worker, *, deadline: float) -> None:
+        """It was told to stop; one that was not spawned yet just goes."""
+        worker.state = advance_process(worker.state, ProcessEvent.STOP_REQUESTED)
+        if worker.state is ProcessState.EXITED:
+            del self.workers[worker.wid]
+        else:
+            worker.deadline = deadline
+
+    def kill_sent(self, worker: Worker) -> None:
+        """SIGKILL was sent; nothing more can be done to it."""
+        worker.deadline = None
+
+    def exited(self, worker: Worker, *, now: float, reason: str, replace: bool, jitter: float) -> Backoff | None:
+        """Its exit was collected; returns the delay of its successor, if any.
+
+        `replace`: a successor is spawned without being asked for (respawn). The first quick death in a
+        row is answered at once, the following ones with a growing delay.
+        """
+        unasked = worker.state is not ProcessState.STOPPING
+        worker.state = advance_process(worker.state, ProcessEvent.REAPED)
+        del self.workers[worker.wid]
+        if not unasked:
+            return None
+        self.lost += not replace
+        lived = now - worker.started if worker.started is not None else 0.0
+        if lived >= QUICK_DEATH:
+            self.backoffs.pop(worker.wid, None)
+            return None
+        failures = self._failures(worker.wid) + 1
+        delay = 0.0 if failures == 1 else retry_delay(failures - 1, jitter=jitter)
+        return self._back_off(worker.wid, now, delay, failures, reason, came_up=True)
+
+    def resized(self, change: int) -> None:
+        """The wanted number changed by so many; processes that were not replaced count as removed first."""
+        if change < 0:
+            self.lost = max(0, self.lost + change)
+
+    def _failures(self, wid: int) -> int:
+        last = self.backoffs.get(wid)
+        return last.failures if last else 0
+
+    def _back_off(
+        self, wid: int, now: float, delay: float, failures: int, reason: str, *, came_up: bool
+    ) -> Backoff:
+        backoff = Backoff(wid=wid, until=now + delay, failures=failures, came_up=came_up, reason=reason)
+        self.backoffs[wid] = backoff
+        return backoff

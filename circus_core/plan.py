@@ -1,0 +1,329 @@
+"""What to do next for one watcher: a pure function of what is wanted, what is, the policy and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count, islice
+
+from circus_core.observed import Observed, Worker
+from circus_core.states import ProcessState, WatcherState
+
+__all__ = [
+    "AbandonReload",
+    "Action",
+    "AskAfterStart",
+    "BeginStart",
+    "BeginStop",
+    "Desired",
+    "FinishStop",
+    "GiveUp",
+    "Kill",
+    "Plan",
+    "Policy",
+    "Replacement",
+    "Spawn",
+    "Stop",
+    "is_settled",
+    "most_allowed",
+    "plan",
+    "wanted",
+]
+
+
+class Replacement(Enum):
+    """How processes of an older generation are replaced."""
+
+    ROLLING = "rolling"  # spawn one, then stop one: a surge of one
+    SEQUENTIAL = "sequential"  # stop one, then spawn one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """What is wanted of a watcher. Commands change this, nothing else.
+
+    Attributes:
+        generation: processes of a smaller one are replaced (reload).
+        cycle: a watcher started for a smaller one is stopped first, then started (restart).
+    """
+
+    running: bool = False
+    numprocesses: int = 1
+    generation: int = 1
+    cycle: int = 1
+    replacement: Replacement = Replacement.ROLLING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Options of the watcher that decisions depend on; durations in seconds."""
+
+    warmup_delay: float = 0.0
+    max_retry: int = 5
+    respawn: bool = True
+    singleton: bool = False
+    on_demand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BeginStart:
+    """Ask before_start; the watcher is STARTING."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskAfterStart:
+    """All wanted processes came up: ask after_start; then the watcher is ACTIVE."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginStop:
+    """Ask before_stop; the watcher is STOPPING."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishStop:
+    """No process is left: the watcher is STOPPED."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """max_retry is reached: the watcher is no longer wanted to run."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonReload:
+    """The new generation can't be spawned: what runs is kept."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a process in this free worker number."""
+
+    wid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Send the stop signal and start the grace time; a worker without pid just goes."""
+
+    wid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The grace time is over: SIGKILL."""
+
+    wid: int
+
+
+Action = BeginStart | AskAfterStart | BeginStop | FinishStop | GiveUp | AbandonReload | Spawn | Stop | Kill
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, in this order, and when to think again at the latest (monotonic seconds; None: when told)."""
+
+    actions: tuple[Action, ...] = ()
+    wake_at: float | None = None
+
+
+def plan(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
+    """Return the next actions. Applying them and planning again, with nothing new, ends in an empty plan."""
+    match seen.state:
+        case WatcherState.STOPPED:
+            may_start = desired.running and (seen.demanded or not policy.on_demand)
+            return Plan((BeginStart(),)) if may_start else Plan()
+        case WatcherState.STOPPING:
+            return _go_down(seen, now)
+        case _ if not desired.running or seen.cycle != desired.cycle:
+            return Plan((BeginStop(),))
+        case _ if seen.hold:
+            return _wait_for_hook(seen, now)
+        case _:
+            return _keep_up(desired, seen, policy, now)
+
+
+def wanted(desired: Desired, seen: Observed) -> int:
+    """Return how many processes should run now: numprocesses less those that ended and are not replaced."""
+    return max(0, desired.numprocesses - seen.lost)
+
+
+def most_allowed(desired: Desired, seen: Observed, policy: Policy) -> int:
+    """Return how many workers may live at once: one more than wanted during a rolling reload."""
+    rolling = _is_rolling(desired, policy) and any(_is_old(w, desired) for w in seen.workers.values())
+    return wanted(desired, seen) + rolling
+
+
+def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> bool:
+    """Tell whether nothing is under way; a worker that waits out a backoff is as settled as it can be."""
+    if seen.state is WatcherState.STOPPED:
+        return not desired.running or (policy.on_demand and not seen.demanded)
+    if seen.state is not WatcherState.ACTIVE or not desired.running or seen.hold or seen.cycle != desired.cycle:
+        return False
+    workers = seen.workers.values()
+    if any(w.state is not ProcessState.RUNNING or _is_old(w, desired) for w in workers):
+        return False
+    missing = wanted(desired, seen) - len(workers)
+    return missing >= 0 and all(_is_backing_off(seen, wid, now) for wid in _free_wids(seen, missing))
+
+
+def _go_down(seen: Observed, now: float) -> Plan:
+    """STOPPING: cancel what has no pid, stop the rest once before_stop has answered, kill what is overdue."""
+    workers = _oldest_first(seen)
+    if not workers:
+        return Plan() if seen.hold else Plan((FinishStop(),))
+    stops = [Stop(w.wid) for w in workers if w.is_live and not (seen.hold and w.state is not ProcessState.PENDING)]
+    return Plan((*stops, *_overdue(workers, now)), _next_deadline(workers, now))
+
+
+def _wait_for_hook(seen: Observed, now: float) -> Plan:
+    workers = _oldest_first(seen)
+    return Plan(tuple(_overdue(workers, now)), _next_deadline(workers, now))
+
+
+def _keep_up(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
+    """STARTING or ACTIVE: bring the workers to the wanted number and generation."""
+    if 0 <= policy.max_retry <= seen.failed_spawns and seen.failed_spawns:
+        return Plan((_give_up(desired, seen),))
+    if (empty := _nothing_to_run(desired, seen, policy)) is not None:
+        return Plan((empty,))
+    workers = _oldest_first(seen)
+    expired = _expired(workers, now)
+    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, workers, len(expired)))]
+    if not stops:
+        stops = _outdated(desired, seen, policy, workers, now)
+    spawns, spawn_at = _missing(desired, seen, policy, workers, now)
+    actions: list[Action] = [*_overdue(workers, now), *stops, *spawns]
+    if not actions and seen.state is WatcherState.STARTING and _came_up(desired, seen):
+        actions.append(AskAfterStart())
+    wakes = [spawn_at, _next_deadline(workers, now), _next_expiry(workers, now), _next_turn(desired, seen, workers, now)]
+    return Plan(tuple(actions), min((t for t in wakes if t is not None), default=None))
+
+
+def _give_up(desired: Desired, seen: Observed) -> Action:
+    reason = f"could not be started in {seen.failed_spawns} tries"
+    latest = max(seen.backoffs.values(), key=lambda b: b.until, default=None)
+    if latest is not None:
+        reason += f": {latest.reason}"
+    if any(_is_old(w, desired) and w.is_live for w in seen.workers.values()):
+        return AbandonReload(reason)
+    return GiveUp(reason)
+
+
+def _nothing_to_run(desired: Desired, seen: Observed, policy: Policy) -> Action | None:
+    """Nothing wanted and nothing left: a start with numprocesses 0, or all ended and none is replaced."""
+    if seen.workers or wanted(desired, seen):
+        return None
+    if seen.lost:
+        return BeginStop() if policy.on_demand else GiveUp("all processes ended and respawn is off")
+    return GiveUp("numprocesses is 0") if seen.state is WatcherState.STARTING else None
+
+
+def _expired(workers: list[Worker], now: float) -> list[Worker]:
+    running = (w for w in workers if w.state is ProcessState.RUNNING)
+    return [w for w in running if w.expires is not None and w.expires <= now]
+
+
+def _surplus(desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], leaving: int) -> list[Worker]:
+    """The oldest of those that are too many, when `leaving` of them go anyway."""
+    live = [w for w in workers if w.is_live]
+    excess = len(live) - leaving - most_allowed(desired, seen, policy)
+    return live[: max(0, excess)]
+
+
+def _outdated(desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], now: float) -> list[Stop]:
+    """The next worker of an older generation that may go."""
+    live = [w for w in workers if w.is_live]
+    old = [w for w in live if _is_old(w, desired)]
+    newcomers_ready = all(w.state is ProcessState.RUNNING for w in live if not _is_old(w, desired))
+    if not old or not newcomers_ready or now < seen.next_spawn or _newcomers_fail(seen, now):
+        return []
+    if _is_rolling(desired, policy):
+        may_go = len(live) > wanted(desired, seen)
+    else:
+        may_go = len(live) >= wanted(desired, seen) and len(live) == len(workers)
+    return [Stop(old[0].wid)] if may_go else []
+
+
+def _newcomers_fail(seen: Observed, now: float) -> bool:
+    """A reload waits while one of its processes dies at once: what still runs is not given up for it."""
+    return any(_is_backing_off(seen, wid, now) for wid in seen.backoffs)
+
+
+def _missing(
+    desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], now: float
+) -> tuple[list[Spawn], float | None]:
+    """The spawns that are due, and when the next one will be."""
+    live = [w for w in workers if w.is_live]
+    current = [w for w in live if not _is_old(w, desired)]
+    room = min(most_allowed(desired, seen, policy) - len(live), wanted(desired, seen) - len(current))
+    if room <= 0 or (not _is_rolling(desired, policy) and len(live) != len(workers) and _one_at_a_time(desired, seen, policy)):
+        return [], None
+    if now < seen.next_spawn:
+        return [], seen.next_spawn
+    free = list(_free_wids(seen, room))
+    due = [wid for wid in free if not _is_backing_off(seen, wid, now)]
+    waiting = [seen.backoffs[wid].until for wid in free if _is_backing_off(seen, wid, now)]
+    if policy.warmup_delay > 0:
+        due = due[:1]
+    return [Spawn(wid) for wid in due], min(waiting, default=None)
+
+
+def _one_at_a_time(desired: Desired, seen: Observed, policy: Policy) -> bool:
+    """No successor before its predecessor has gone: a singleton, or a sequential reload under way."""
+    return policy.singleton or any(_is_old(w, desired) for w in seen.workers.values())
+
+
+def _came_up(desired: Desired, seen: Observed) -> bool:
+    """Every wanted process runs, or ran and died since."""
+    running = sum(w.state is ProcessState.RUNNING for w in seen.workers.values())
+    missing = wanted(desired, seen) - running
+    failed = [b for wid in _free_wids(seen, missing) if (b := seen.backoffs.get(wid)) and b.came_up]
+    return len(failed) >= missing
+
+
+def _overdue(workers: list[Worker], now: float) -> list[Kill]:
+    return [Kill(w.wid) for w in workers if w.deadline is not None and w.deadline <= now]
+
+
+def _next_deadline(workers: list[Worker], now: float) -> float | None:
+    return min((w.deadline for w in workers if w.deadline is not None and w.deadline > now), default=None)
+
+
+def _next_expiry(workers: list[Worker], now: float) -> float | None:
+    return min((w.expires for w in workers if w.expires is not None and w.expires > now), default=None)
+
+
+def _next_turn(desired: Desired, seen: Observed, workers: list[Worker], now: float) -> float | None:
+    """A reload under way goes on when the warmup_delay of the last spawn, or a backoff, is over."""
+    if not any(_is_old(w, desired) for w in workers):
+        return None
+    instants = [seen.next_spawn, *(b.until for b in seen.backoffs.values())]
+    return min((t for t in instants if t > now), default=None)
+
+
+def _is_rolling(desired: Desired, policy: Policy) -> bool:
+    return desired.replacement is Replacement.ROLLING and not policy.singleton
+
+
+def _is_old(worker: Worker, desired: Desired) -> bool:
+    return worker.generation != desired.generation
+
+
+def _is_backing_off(seen: Observed, wid: int, now: float) -> bool:
+    backoff = seen.backoffs.get(wid)
+    return backoff is not None and backoff.until > now
+
+
+def _free_wids(seen: Observed, number: int) -> Iterator[int]:
+    """The lowest worker numbers that no worker has."""
+    return islice((wid for wid in count(1) if wid not in seen.workers), max(0, number))
+
+
+def _oldest_first(seen: Observed) -> list[Worker]:
+    return sorted(seen.workers.values(), key=lambda w: w.serial)
