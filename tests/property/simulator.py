@@ -64,7 +64,8 @@ class Simulator:
     _hooks: count[int] = field(default_factory=count)
     _wake_at: float | None = None
     _asked: int = 0
-    _pids: dict[int, int] = field(default_factory=dict)
+    _last_spawn: float | None = None
+    _forgiven: bool = False
 
     # --- what a schedule can do -------------------------------------------------------------
 
@@ -72,7 +73,7 @@ class Simulator:
         self._command("start")
         self.desired = replace(self.desired, running=True)
         self.seen.lost = 0
-        self.seen.forgive()
+        self._forgive()
 
     def stop(self) -> None:
         self._command("stop")
@@ -85,7 +86,7 @@ class Simulator:
     def reload(self, how: Replacement) -> None:
         self._command(f"reload {how.value}")
         self.desired = replace(self.desired, generation=self.desired.generation + 1, replacement=how)
-        self.seen.forgive()
+        self._forgive()
 
     def resize(self, number: int) -> None:
         self._command(f"numprocesses {number}")
@@ -104,6 +105,10 @@ class Simulator:
         if self.policy.on_demand:
             self._command("connection")
             self.seen.demanded, self.seen.lost = True, 0
+
+    def _forgive(self) -> None:
+        self.seen.forgive()
+        self._forgiven = True
 
     def pass_time(self, seconds: float) -> None:
         """Let things happen until so many seconds later."""
@@ -137,6 +142,7 @@ class Simulator:
         match action:
             case BeginStart():
                 self.seen.begin_start(self.desired.cycle)
+                self._forgiven = True
                 self._ask("before_start")
             case AskAfterStart():
                 self.seen.hold = True
@@ -145,6 +151,7 @@ class Simulator:
                 self.seen.begin_stop()
                 self._ask("before_stop")
             case FinishStop():
+                assert not self.seen.hold, "before_stop has not answered\n" + self.story()
                 self.seen.finish_stop()
             case GiveUp():
                 self.desired = replace(self.desired, running=False)
@@ -154,6 +161,7 @@ class Simulator:
                 self.seen.failed_spawns = 0
             case Spawn(wid):
                 self._check_wid(wid)
+                self._check_warmup()
                 worker = self.seen.add(
                     wid, generation=self.desired.generation, next_spawn=self.now + self.policy.warmup_delay
                 )
@@ -264,11 +272,20 @@ class Simulator:
         assert wid not in self.seen.workers, f"wid {wid} is taken\n" + self.story()
         for lower in range(1, wid):
             backing_off = lower in self.seen.backoffs and self.seen.backoffs[lower].until > self.now
-            assert lower in self.seen.workers or backing_off, f"wid {lower} was free, got {wid}\n" + self.story()
+            assert lower in self.seen.workers or backing_off, (
+                f"wid {lower} was free, got {wid}\n" + self.story()
+            )
+
+    def _check_warmup(self) -> None:
+        if self._last_spawn is not None and not self._forgiven:
+            assert self.now >= self._last_spawn + self.policy.warmup_delay, "too early\n" + self.story()
+        self._last_spawn, self._forgiven = self.now, False
 
     def _command(self, words: str) -> None:
         self.log.append(f"{self.now:9.2f} {words}")
 
     def story(self) -> str:
         """The schedule and what came of it, for people."""
-        return "\n".join([repr(self.policy), repr(self.world), *self.log, repr(self.desired), repr(self.seen)])
+        return "\n".join(
+            [repr(self.policy), repr(self.world), *self.log, repr(self.desired), repr(self.seen)]
+        )
