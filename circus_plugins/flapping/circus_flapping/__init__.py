@@ -1,0 +1,3 @@
+"""Stops a watcher whose processes die too often."""
+
+__all__: list[str] = []
