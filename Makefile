@@ -1,0 +1,69 @@
+# Needs make and a Python >= 3.11 with venv. PYTHON= chooses another one, VENV= another environment.
+
+SHELL = /bin/sh
+VENV = .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.requirements-installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+recent = sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+    $$python -c 'import ensurepip, sys, venv; $(recent)' 2>/dev/null && { echo $$python; break; }; done)
+
+projects := . circus_streams $(patsubst %/,%,$(dir $(wildcard circus_plugins/*/pyproject.toml)))
+unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_plugins/*/tests)
+not_packages = $(wildcard conftest.py tests examples benchmarks circus_streams/tests circus_plugins/*/tests)
+
+.PHONY: help dev demo test unit check format dist clean
+
+help:
+	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
+	@echo 'make demo    run examples/webapp under circusd until Ctrl-C'
+	@echo 'make test    all tests; ARGS= goes to pytest'
+	@echo 'make unit    the tests that start no daemon'
+	@echo 'make check   format, lint, types, import contracts'
+	@echo 'make format  let ruff format and mend'
+	@echo 'make dist    a source distribution and a wheel of each distribution, in dist/'
+	@echo 'make clean   remove what builds, tests and tools left behind; $(VENV) stays'
+
+dev: $(STAMP)
+
+# An environment that cannot run pip on a Python >= 3.11 is made anew; any other one is completed.
+$(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
+	@$(BIN)/python -c 'import pip, sys; $(recent)' 2>/dev/null || { \
+	    python='$(PYTHON)'; \
+	    test -n "$$python" || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }; \
+	    echo "making $(VENV) with $$python"; \
+	    "$$python" -m venv $$(test ! -e $(VENV)/pyvenv.cfg || echo --clear) $(VENV); }
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+demo: export PATH := $(abspath $(BIN)):$(PATH)
+demo: $(STAMP)
+	$(BIN)/circusd examples/webapp/circus.ini
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest -m 'not packaging and not slow' $(ARGS) $(unit_tests)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --explicit-package-bases $(not_packages)
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+dist: $(STAMP)
+	rm -rf dist
+	for project in $(projects); do $(BIN)/python -m build --no-isolation --outdir dist $$project || exit; done
+
+clean:
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

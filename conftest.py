@@ -1,0 +1,44 @@
+"""What holds for every test of this repository, wherever it lies."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+
+def _switch_off_entry_point_cache() -> Path:
+    """Point XDG_CACHE_HOME at an empty folder in which stevedore finds its cache switched off.
+
+    Its cache on disk is keyed by times two minutes coarse: a test that installs, or a developer who has just
+    added an entry point, would see the list of before. Child processes inherit the variable.
+
+    Returns:
+        The folder.
+    """
+    cache = Path(tempfile.mkdtemp(prefix="circus-tests-cache-"))
+    switch = cache / "python-entrypoints" / ".disable"
+    switch.parent.mkdir()
+    switch.touch()
+    os.environ["XDG_CACHE_HOME"] = str(cache)
+    return cache
+
+
+_CACHE = _switch_off_entry_point_cache()
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("circus", deadline=None, print_blob=True)
+settings.load_profile("circus")
+
+
+def pytest_unconfigure() -> None:
+    """Remove the cache folder. Not at exit of the interpreter: a forked child would do that too."""
+    shutil.rmtree(_CACHE, ignore_errors=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked `root` where we are not root."""
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("needs the rights of root")
