@@ -7,6 +7,7 @@ from enum import IntEnum
 __all__ = [
     "AlreadyExistError",
     "BackendError",
+    "BusyError",
     "CircusError",
     "CommandError",
     "ConfigError",
@@ -80,6 +81,10 @@ class SocketError(CircusError):
 
 class EndpointError(CircusError):
     """A ZeroMQ endpoint can't be bound."""
+
+
+class BusyError(CircusError):
+    """No worker thread is free and no further one may be started."""
 
 
 class BackendError(CircusError):
