@@ -15,14 +15,14 @@ projects := . circus_streams $(patsubst %/,%,$(dir $(wildcard circus_plugins/*/p
 unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_plugins/*/tests)
 not_packages = $(wildcard conftest.py tests examples benchmarks circus_streams/tests circus_plugins/*/tests)
 
-.PHONY: help dev demo test unit check format dist clean
+.PHONY: help dev demo test unit check check-format check-lint check-types check-imports format dist clean
 
 help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
 	@echo 'make demo    run examples/webapp under circusd until Ctrl-C'
 	@echo 'make test    all tests; ARGS= goes to pytest'
 	@echo 'make unit    the tests that start no daemon'
-	@echo 'make check   format, lint, types, import contracts'
+	@echo 'make check   format, lint, types, import contracts; one alone with check-format and so on'
 	@echo 'make format  let ruff format and mend'
 	@echo 'make dist    a source distribution and a wheel of each distribution, in dist/'
 	@echo 'make clean   remove what builds, tests and tools left behind; $(VENV) stays'
@@ -49,11 +49,19 @@ test: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest -m 'not packaging and not slow' $(ARGS) $(unit_tests)
 
-check: $(STAMP)
+check: check-format check-lint check-types check-imports
+
+check-format: $(STAMP)
 	$(BIN)/ruff format --check .
+
+check-lint: $(STAMP)
 	$(BIN)/ruff check .
+
+check-types: $(STAMP)
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy --explicit-package-bases $(not_packages)
+
+check-imports: $(STAMP)
 	$(BIN)/lint-imports
 
 format: $(STAMP)
