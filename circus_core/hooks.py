@@ -71,7 +71,7 @@ class Hooks:
             option for _, answer in self._ask_plainly("register_options", PluginError) for option in answer
         ]
 
-    def read_config(self, path: Path) -> Mapping[str, Mapping[str, str]] | None:
+    def read_config(self, path: Path) -> Mapping[str, Mapping[str, Any]] | None:
         """Return the sections that a plugin read from `path`, or None; raises ConfigError."""
         for _, sections in self._ask_plainly("read_config", ConfigError, path=path):
             return sections  # type: ignore[no-any-return]  # what a plugin returns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from circus_core.config.model import Config
 from circus_core.hookspecs.markers import hookspec
@@ -39,7 +39,7 @@ def register_options() -> Iterable[Option] | None:
 
 
 @hookspec
-def read_config(path: Path) -> Mapping[str, Mapping[str, str]] | None:
+def read_config(path: Path) -> Mapping[str, Mapping[str, Any]] | None:
     """Read a configuration in the kernel's place: from a service, or in a form no reader knows.
 
     When: at start and at each `reloadconfig`, before a reader is chosen by the ending of the file. Before
@@ -49,7 +49,8 @@ def read_config(path: Path) -> Mapping[str, Mapping[str, str]] | None:
         path: what the user gave as the configuration file; it need not exist.
 
     Returns:
-        Sections, by header as in a file (`watcher:web`): option to text. None leaves the file to the others.
+        Sections by header as in a file (`watcher:web`), each from option to text, number, bool or list. None
+        leaves the file to the others.
 
     Combining: asked one after the other; the first answer that is not None wins.
     Failure: the configuration counts as unreadable; the error names the package. Raise ConfigError for a
