@@ -59,7 +59,8 @@ class WatcherConfig:
     """One `[watcher:NAME]` section; the options table documents each field.
 
     Durations are in seconds. `env` is the complete environment of the processes (after copy_env,
-    `[env]`, `[env:...]`, virtualenv); `options` are keys the kernel does not know, kept for plugins.
+    `[env]`, `[env:...]`, virtualenv), `own_env` the part of it that was written for this watcher (or for
+    all); `options` are keys the kernel does not know, kept for plugins.
     """
 
     name: str
@@ -74,6 +75,7 @@ class WatcherConfig:
     uid: str | int | None = None
     gid: str | int | None = None
     env: Mapping[str, str] = field(default_factory=_nothing)
+    own_env: Mapping[str, str] = field(default_factory=_nothing)
     copy_env: bool = False
     copy_path: bool = False
     virtualenv: str | None = None
@@ -134,11 +136,13 @@ class PluginConfig:
         name: the part after `plugin:`.
         use: name in the `circus.plugins` namespace or dotted path.
         options: what the plugin class gets as keywords, as written (one pair of quotes removed).
+        run_in: "process" or "daemon".
         watcher: the watcher that runs it, cmd still empty: its name is `plugin:NAME`.
     """
 
     name: str
     use: str
+    run_in: str = "process"
     options: Mapping[str, Any] = field(default_factory=_nothing)
     watcher: WatcherConfig
 
