@@ -1,3 +1,6 @@
 """Output streams: where the output of a child goes."""
 
-__all__: list[str] = []
+from circus_streams.file import FileStream
+from circus_streams.stdout import StdoutStream
+
+__all__ = ["FileStream", "StdoutStream"]
