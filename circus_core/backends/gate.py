@@ -34,7 +34,7 @@ __all__ = ["Launch", "Restriction", "apply_restriction", "find_setpriv", "plan_l
 _SHIM = str(Path(__file__).with_name("shim.py"))
 _SHELL = "/bin/sh"
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")  # dash drops variables of other names
-_SHELL_OWN = ("PWD", "OLDPWD", "SHLVL")  # what shells add or change on their own
+_SHELL_OWN = ("_", "PWD", "OLDPWD", "SHLVL")  # what shells add or change on their own
 _SHELL_MIN_NOFILE = 20  # a redirection needs descriptors from 10: fcntl(2) F_DUPFD in dash
 _FIRST_LISTEN_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 
@@ -81,7 +81,7 @@ def plan_launch(request: SpawnRequest, *, setpriv: str | None) -> Launch:
         _limit_number(name)
     if not request.listen_fds and not restriction and identity is None:
         return Launch(request.argv, program, None, request.pass_fds)
-    if identity is not None and setpriv is None or _needs_shim(request, restriction):
+    if (identity is not None and setpriv is None) or _needs_shim(request, restriction):
         return _through_shim(request, program, identity)
     command = request.argv
     if identity is not None and setpriv is not None:
@@ -134,10 +134,8 @@ def _gate(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
     """
     kept = [name for name in _SHELL_OWN if name in env]
     foreign = [name for name in _SHELL_OWN if name not in env]
-    script = "read _ || exit 125; unset " + " ".join(("_", *foreign))
-    for name in kept:
-        script += f"; {name}=$1; shift"
-    script += '; exec "$@" </dev/null'
+    steps = [f"unset {name}" for name in foreign] + [f"{name}=$1; shift" for name in kept]
+    script = "; ".join(("read _ || exit 125", *steps, 'exec "$@" </dev/null'))
     return (_SHELL, "-c", script, "sh", *(env[name] for name in kept), *command)
 
 
@@ -164,9 +162,7 @@ def _check_listen_fds(listen: list[int], pass_fds: tuple[int, ...]) -> None:
     places = range(_FIRST_LISTEN_FD, _FIRST_LISTEN_FD + len(listen))
     for place, fd in zip(places, listen, strict=True):
         if place in pass_fds and place != fd:
-            raise SpawnError(
-                f"descriptor {place} is passed by number, but it is also the place of LISTEN_FDS"
-            )
+            raise SpawnError(f"descriptor {place} is passed by number, but LISTEN_FDS needs its place")
 
 
 def _set_limit(pid: int, name: str, value: int | None) -> None:

@@ -66,4 +66,5 @@ def _other_user(uid: int, gid: int | None) -> Identity:
 
 def _not_root(uid: int | None, gid: int | None) -> str:
     wanted = f"gid {gid}" if uid is None else f"uid {uid}"
-    return f"only root can start a process as {wanted}; this program runs as uid {os.geteuid()}, gid {os.getegid()}"
+    mine = f"uid {os.geteuid()}, gid {os.getegid()}"
+    return f"only root can start a process as {wanted}; this program runs as {mine}"

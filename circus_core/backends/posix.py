@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from circus_core.backends import ExitCallback, SpawnRequest
 from circus_core.backends.descendants import MARK_VARIABLE, Mark, become_subreaper
 from circus_core.backends.exits import EndedCallback, Exits, PidfdExits, ThreadExits, pidfds_work
-from circus_core.backends.gate import Launch, apply_restriction, find_setpriv, plan_launch
+from circus_core.backends.gate import Launch, Restriction, apply_restriction, find_setpriv, plan_launch
 from circus_core.backends.program import check_working_dir, explain
 from circus_core.backends.reaper import PosixChild, Reaper
 from circus_core.errors import SpawnError
@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 class PosixBackend:
     """Starts processes by vfork, each leader of its own session; learns of exits by pidfds. See `Backend`.
 
-    Each process has CIRCUS_MARK in its environment (`descendants.py`). With `subreaper` its descendants are killed
-    wherever they hid before its exit is reported. Without, nothing of the host program is changed and only its
-    group is killed; if that group outlived it, what carries its mark is searched once in all of /proc.
-    kill_descendants=False leaves everything.
+    Each process has CIRCUS_MARK in its environment (`descendants.py`). With `subreaper` its descendants are
+    killed wherever they hid before its exit is reported. Without, nothing of the host program is changed and
+    only its group is killed; if that group outlived it, what carries its mark is searched once in all of
+    /proc. kill_descendants=False leaves everything.
     """
 
     def __init__(self, *, loop: asyncio.AbstractEventLoop | None, subreaper: bool) -> None:
@@ -54,21 +54,25 @@ class PosixBackend:
         launch = plan_launch(request, setpriv=self._setpriv)
         self._serial += 1
         env = {**request.env, MARK_VARIABLE: self._mark.value(request.label, self._serial)}
-        start = self._start if launch.restriction is None else self._start_gated
-        child = start(request, launch, env)
+        if launch.restriction is None:
+            child = self._start(request, launch, env)
+        else:
+            child = self._start_gated(request, launch, env, launch.restriction)
         if on_exit is not None:
             self._reaper.report_exit(child, on_exit)
         return child
 
     def reap_orphans(self) -> None:
-        """Collect orphans that have died while their owner lives; call it on SIGCHLD, as often as you like."""
+        """Collect orphans that died while their owner lives; call it on SIGCHLD, as often as you like."""
         self._reaper.reap_orphans()
 
     def close(self) -> None:
         """Give back descriptors; running processes are left alone, and nothing is reported any more."""
         self._reaper.close()
 
-    def _start_gated(self, request: SpawnRequest, launch: Launch, env: Mapping[str, str]) -> PosixChild:
+    def _start_gated(
+        self, request: SpawnRequest, launch: Launch, env: Mapping[str, str], restriction: Restriction
+    ) -> PosixChild:
         try:
             gate, opener = os.pipe()
         except OSError as error:
@@ -78,15 +82,14 @@ class PosixBackend:
                 child = self._start(request, launch, env, stdin=gate)
             finally:
                 os.close(gate)
-            self._open_gate(child, launch, opener)
+            self._open_gate(child, restriction, opener)
         finally:
             os.close(opener)
         return child
 
-    def _open_gate(self, child: PosixChild, launch: Launch, opener: int) -> None:
-        assert launch.restriction is not None  # noqa: S101
+    def _open_gate(self, child: PosixChild, restriction: Restriction, opener: int) -> None:
         try:
-            apply_restriction(launch.restriction, child.pid)
+            apply_restriction(restriction, child.pid)
         except SpawnError:
             child.kill_descendants = False  # it has run nothing
             self._reaper.discard(child)

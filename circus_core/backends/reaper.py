@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -65,7 +66,7 @@ class PosixChild:
         self.returncode: int | None = None
 
     def send_signal(self, signum: int) -> bool:
-        """Send to this process and no other, whatever became of its pid; False if it is gone or refuses us."""
+        """Send to this process and no other, whatever became of its pid; False: it is gone or refuses us."""
         return self._reaper.send_signal(self, signum)
 
     def send_signal_group(self, signum: int) -> bool:
@@ -77,7 +78,7 @@ class PosixChild:
         return self._reaper.poll(self)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Block up to `timeout` seconds for the exit; for use without an exit callback. None: still running."""
+        """Block up to `timeout` seconds for the exit; for use without a callback. None: still running."""
         return self._reaper.wait(self, timeout)
 
 
@@ -121,7 +122,7 @@ class Reaper:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, pid: int, *, serial: int, label: str, kill_descendants: bool) -> PosixChild:
-        """Take over a process that was just started. Raises OSError: it can't be watched, and is not taken."""
+        """Take over a process that was just started. Raises OSError: it can't be watched."""
         handle = self._exits.open(pid)
         child = PosixChild(
             self, pid=pid, handle=handle, serial=serial, label=label, kill_descendants=kill_descendants
@@ -224,8 +225,8 @@ class Reaper:
         self._exits.collect(child.handle)
         if child.status == STATUS_LOST:
             logger.warning(
-                "%s: the exit status of process %d was taken by other code of this program, or SIGCHLD is ignored;"
-                " %d is reported",
+                "%s: the exit status of process %d is lost: other code of this program has collected it, or"
+                " SIGCHLD is ignored; %d is reported",
                 child.label, child.pid, _UNKNOWN_CODE,
             )  # fmt: skip
             child.status = _UNKNOWN_CODE
@@ -266,7 +267,7 @@ class Reaper:
         return again
 
     def _adopt(self) -> bool:
-        """Sort out the children that we did not start. True: one has died, its children may have come to us."""
+        """Sort out children that we did not start. True: one has died, its children may have come to us."""
         unknown = own_children().difference(self._children, self._orphans)
         for seen in (self._doubts, self._blanks):
             for pid in seen.keys() - unknown:
@@ -398,7 +399,5 @@ def _signal_group(group: int, signum: int) -> bool:
 
 
 def _reap_pid(pid: int) -> None:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass

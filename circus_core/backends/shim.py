@@ -18,15 +18,16 @@ FIRST_LISTEN_FD = 3  # sd_listen_fds(3)
 def main() -> None:
     """Never returns."""
     orders = json.loads(sys.argv[1])
-    step = "start"
+    doing = "start"
     try:
         for step, act in STEPS:
+            doing = step
             act(orders)
-        step = f"run '{orders['program']}'"
+        doing = f"run '{orders['program']}'"
         os.execve(orders["program"], sys.argv[2:], os.environ)
     except (OSError, ValueError, OverflowError) as error:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else error
-        os.write(2, os.fsencode(f"circus: cannot {step}: {reason}\n"))
+        os.write(2, os.fsencode(f"circus: cannot {doing}: {reason}\n"))
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
