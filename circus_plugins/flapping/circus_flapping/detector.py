@@ -51,7 +51,9 @@ def read_policy(options: Mapping[str, Any], default: Policy, prefix: str = "") -
     Raises:
         ValueError: a value is not possible; the text names the option.
     """
-    given = {f.name: options[prefix + f.name] for f in fields(Policy) if options.get(prefix + f.name) is not None}
+    given = {
+        f.name: options[prefix + f.name] for f in fields(Policy) if options.get(prefix + f.name) is not None
+    }
     policy = replace(default, **{key: _convert(prefix + key, key, value) for key, value in given.items()})
     for key, least in (("attempts", 1), ("window", 0), ("retry_in", 0)):
         if not getattr(policy, key) >= least:
@@ -59,7 +61,7 @@ def read_policy(options: Mapping[str, Any], default: Policy, prefix: str = "") -
     return policy
 
 
-def _convert(option: str, field: str, value: Any) -> int | float | bool:
+def _convert(option: str, field: str, value: Any) -> Any:
     text = str(value).strip().lower()
     if field == "active":
         if text not in _WORDS:
@@ -80,7 +82,6 @@ class Phase(Enum):
     STOPPING = "stopping"  # asked for the stop; its event is still to come
     PAUSED = "paused"  # stopped by the plugin, to be started when the pause is over
     STARTING = "starting"  # asked for the start; its event is still to come. Deaths count
-    GIVEN_UP = "given-up"  # stopped by the plugin for good; only a start from elsewhere ends this
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Stop the watcher and leave it so."""
+    """Stop the watcher and leave it so. Should it not stop, the next row of deaths says so again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class LookAgain:
 
 @dataclass(frozen=True, slots=True)
 class CancelRestart:
-    """Someone else started or stopped the watcher during the pause: what is due is no longer wanted."""
+    """Someone else started or stopped the watcher during the pause: nothing is due any more."""
 
 
 Decision = Pause | GiveUp | Restart | LookAgain | CancelRestart
@@ -164,10 +165,7 @@ class Detector:
         self._told_to_stop.clear()
         self._row.clear()
         before = self.phase
-        if before is Phase.STOPPING:
-            self.phase = Phase.PAUSED
-        elif before is not Phase.GIVEN_UP:
-            self.phase = Phase.WATCHING
+        self.phase = Phase.PAUSED if before is Phase.STOPPING else Phase.WATCHING
         return CancelRestart() if before is Phase.PAUSED else None
 
     def started(self) -> Decision | None:
@@ -181,25 +179,36 @@ class Detector:
             self._row.clear()
         return CancelRestart() if before is Phase.PAUSED else None
 
-    def pause_over(self, status: str) -> Decision | None:
-        """The time of a Pause or LookAgain has passed, and `status` is the watcher's now."""
+    def pause_over(self, status: str, *, is_ours: bool = True) -> Decision | None:
+        """The time of a Pause or LookAgain has passed.
+
+        Args:
+            status: the watcher's now.
+            is_ours: nobody else has asked for the stop since.
+        """
         if self.phase not in (Phase.STOPPING, Phase.PAUSED):
             return None
         if status == "stopping":
             return self._look_again()
-        if status == "stopped":
+        if status == "stopped" and is_ours:
             self.phase = Phase.STARTING
             return Restart()
-        self.phase = Phase.WATCHING  # our stop was not carried out, or someone was quicker
-        return None
+        self.phase = Phase.WATCHING  # someone was quicker, or our stop was not carried out
+        return CancelRestart()
 
-    def not_asked(self) -> Decision | None:
+    def found_paused(self, attempt: int) -> Pause:
+        """The plugin comes back and finds the watcher stopped for this attempt: the pause begins anew."""
+        self.phase = Phase.PAUSED
+        self.tries = attempt
+        return Pause(self.policy.retry_in, attempt)
+
+    def not_asked(self) -> LookAgain:
         """The daemon did not answer when it was asked to start the watcher: the pause goes on."""
         self.phase = Phase.PAUSED
         return self._look_again()
 
     def let_go(self) -> None:
-        """Someone else was about to stop the watcher, or the daemon refused: it is not ours to start."""
+        """The watcher was not stopped by us after all: count its deaths again, and start nothing."""
         self.phase = Phase.WATCHING
         self._row.clear()
 
@@ -230,7 +239,7 @@ class Detector:
             return None
         self._row.clear()
         if 0 <= self.policy.max_retry <= self.tries:
-            self.phase = Phase.GIVEN_UP
+            self.phase = Phase.WATCHING
             return GiveUp()
         self.phase = Phase.STOPPING
         self.tries += 1

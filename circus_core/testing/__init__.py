@@ -1,0 +1,1 @@
+"""Published helpers for the tests of packages built on circus-core."""
