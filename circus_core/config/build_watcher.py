@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -67,12 +68,7 @@ def watcher_environment(config: WatcherConfig, section: RawSection, context: Con
         copy_path=config.copy_path,
         virtualenv=virtualenv,
     )
-    return _replace(config, env=MappingProxyType(env))
-
-
-def _replace(config: WatcherConfig, **changes: Any) -> WatcherConfig:
-    fields = {name: getattr(config, name) for name in WatcherConfig.__slots__}
-    return WatcherConfig(**{**fields, **changes})
+    return replace(config, env=MappingProxyType(env))
 
 
 def is_watcher_key(key: str, context: Context) -> bool:
