@@ -46,8 +46,8 @@ class Exits(Protocol):
     def collect(self, handle: int) -> None:
         """Collect an ended process and forget the handle."""
 
-    def close(self) -> None:
-        """Forget all handles; the processes go on."""
+    def close(self, handles: Iterable[int]) -> None:
+        """Forget all handles, which the caller has to name; the processes go on."""
 
 
 def pidfds_work() -> bool:
@@ -74,15 +74,12 @@ class PidfdExits:
     def __init__(self, *, loop: asyncio.AbstractEventLoop | None, on_ended: EndedCallback) -> None:
         self._loop = loop
         self._on_ended = on_ended
-        self._open: set[int] = set()
         self._epoll = select.epoll()
         if loop is not None:
             loop.add_reader(self._epoll.fileno(), self._ready)
 
     def open(self, pid: int) -> int:
-        handle = os.pidfd_open(pid)
-        self._open.add(handle)
-        return handle
+        return os.pidfd_open(pid)
 
     def watch(self, handle: int) -> None:
         self._epoll.register(handle, select.EPOLLIN)
@@ -110,16 +107,14 @@ class PidfdExits:
     def collect(self, handle: int) -> None:
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOHANG)
-        self._open.discard(handle)
         os.close(handle)
 
-    def close(self) -> None:
+    def close(self, handles: Iterable[int]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
-        for handle in self._open:
+        for handle in handles:
             os.close(handle)
-        self._open.clear()
 
     def _ready(self) -> None:
         handles = [handle for handle, _ in self._epoll.poll(0, _TURN)]
@@ -180,7 +175,7 @@ class ThreadExits:
         with self._change:
             del self._ended[handle]
 
-    def close(self) -> None:
+    def close(self, handles: Iterable[int]) -> None:
         self._closed = True
 
     def _wait_for(self, pid: int) -> None:

@@ -34,6 +34,8 @@ class PosixBackend:
 
     def __init__(self, *, loop: asyncio.AbstractEventLoop | None, subreaper: bool) -> None:
         has_pidfds = pidfds_work()
+        if subreaper and not has_pidfds:
+            logger.info("this system has no pidfds: descendants are found by their process group only")
         self._setpriv = find_setpriv()
         self._mark = Mark(outer=os.environ.get(MARK_VARIABLE))
         self._serial = 0

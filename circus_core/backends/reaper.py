@@ -119,6 +119,7 @@ class Reaper:
         self._doubts: dict[int, float] = {}  # dead children that may be the program's own: first seen
         self._blanks: dict[int, int] = {}  # children without environment: how often seen
         self._is_sweep_due = False
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, pid: int, *, serial: int, label: str, kill_descendants: bool) -> PosixChild:
@@ -185,8 +186,9 @@ class Reaper:
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._exits.close()
-        self._is_sweep_due = True  # none will be scheduled any more
+        self._is_closed = True
+        items: list[PosixChild | _Orphan] = [*self._children.values(), *self._orphans.values()]
+        self._exits.close([item.handle for item in items])
         for known in (self._children, self._by_handle, self._finishing, self._orphans):
             known.clear()
 
@@ -254,8 +256,9 @@ class Reaper:
 
     def _scheduled_sweep(self) -> None:
         self._is_sweep_due = False
-        again = self._sweep()
-        if again:
+        if self._is_closed:
+            return
+        if self._sweep():
             self._sweep_soon()
         self._set_timer()
 
@@ -286,7 +289,7 @@ class Reaper:
         serial = self._mark.serial_in(environ) if leader is None else leader.serial
         verdict = judge(stat, serial, own_session=own_session, spawned=self._children)
         if verdict is Verdict.OWNED and serial is not None:
-            self._add_orphan(stat.pid, serial)
+            self._add_orphan(stat, serial)
         elif verdict is Verdict.ORPHAN and stat.is_zombie:
             _reap_pid(stat.pid)
             return True
@@ -308,13 +311,13 @@ class Reaper:
     def _has_fresh_blanks(self) -> bool:
         return any(looks < _BLANK_LOOKS for looks in self._blanks.values())
 
-    def _add_orphan(self, pid: int, owner: int) -> None:
+    def _add_orphan(self, stat: ProcessStat, owner: int) -> None:
         try:
-            handle = self._exits.open(pid)
-        except OSError:  # no descriptor left: it is looked at again, with the next sweep
-            self._blanks[pid] = 0
+            handle = self._exits.open(stat.pid)
+        except OSError:  # no descriptor left: look again with the next sweep
+            self._blanks[stat.pid] = 0
             return
-        orphan = self._orphans[pid] = _Orphan(pid, handle, owner)
+        orphan = self._orphans[stat.pid] = _Orphan(stat.pid, handle, owner)
         if self._loop is not None:
             self._watch(orphan)
 
