@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 __all__ = [
     "AlreadyExistError",
@@ -14,10 +15,13 @@ __all__ = [
     "DriverError",
     "EndpointError",
     "IllegalTransitionError",
+    "InvalidJsonError",
     "MessageError",
     "PluginError",
+    "RefusedError",
     "SocketError",
     "SpawnError",
+    "UnknownCommandError",
     "UnknownWatcherError",
     "WireCode",
 ]
@@ -49,6 +53,25 @@ class MessageError(CircusError):
     """A request is malformed or names something that does not exist."""
 
     code = WireCode.MESSAGE_ERROR
+
+
+class InvalidJsonError(CircusError):
+    """The bytes of a message are not JSON in UTF-8."""
+
+    code = WireCode.INVALID_JSON
+
+    def __init__(self) -> None:
+        super().__init__("json invalid")
+
+
+class UnknownCommandError(CircusError):
+    """No installed package provides a command of this name."""
+
+    code = WireCode.UNKNOWN_COMMAND
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown command: '{name}'")
+        self.name = name
 
 
 class UnknownWatcherError(MessageError):
@@ -108,3 +131,25 @@ class SpawnError(CircusError):
 
 class IllegalTransitionError(CircusError):
     """A state machine was told of an event that its table does not allow."""
+
+
+class CallError(CircusError):
+    """A client got no usable answer from the daemon."""
+
+
+class CallTimeoutError(CallError):
+    """No answer came in time; the command may still run to its end in the daemon."""
+
+
+class RefusedError(CallError):
+    """The daemon answered with an error, whose reason is the text.
+
+    Attributes:
+        errno: number of the error, mostly one of WireCode.
+        reply: the whole reply.
+    """
+
+    def __init__(self, reason: str, *, errno: int, reply: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.errno = errno
+        self.reply = reply

@@ -1,0 +1,253 @@
+"""Who may talk to the daemon: its own user, root and the endpoint's owner, as the system knows them.
+
+Each new connection is put to the Gatekeeper by libzmq (ZAP, RFC 27) before a byte of it counts, which also
+makes libzmq refuse the first two versions of its protocol, whose frames a web browser can be made to send.
+
+For ipc the peer's uid comes with the question (SO_PEERCRED). For tcp it does not, so two facts are joined:
+- at the question: who is connected to our port, and whose they are, from /proc/net/tcp (proc(5)). If none
+  of them may talk to us the peer is refused, else it is let in for now with this list as its user id.
+- at its first message: the peer's own socket, which the message names. Its inode must be on that list. As the
+  socket was open when the list was made, a descriptor that was closed and used again since is not mistaken
+  for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from circus_core.errors import EndpointError
+from circus_core.port import Port
+from circus_core.workers import Workers
+
+__all__ = ["Gatekeeper", "Peer", "tcp_clients"]
+
+_ADDRESS: Final = "inproc://zeromq.zap.01"
+_TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_MAPPED: Final = "0000000000000000FFFF0000"  # ::ffff:0:0/96 as the tables write it
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A client that was let in. `pid` is known on ipc only, and may have been used again since."""
+
+    uid: int
+    pid: int | None = None
+
+    def __str__(self) -> str:
+        return f"uid {self.uid}" if self.pid is None else f"uid {self.uid}, pid {self.pid}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """A tcp connection whose client is known."""
+
+    descriptor: int
+    inode: int
+    peer: Peer
+
+    def is_open(self) -> bool:
+        return _inode_of(self.descriptor) == self.inode
+
+
+class Gatekeeper:
+    """Lets peers in and tells who sent a message. Belongs to the loop's thread.
+
+    Answers for all guarded sockets of one ZeroMQ context, which can have only one such handler.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        *,
+        allowed: Collection[int],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Bind the handler; from now on it has to be closed.
+
+        Args:
+            allowed: user ids that are let in.
+        """
+        self._allowed = frozenset(allowed)
+        self._loop = loop
+        self._seal = secrets.token_hex(16)  # marks the user ids that we gave
+        self._numbers = itertools.count(1)
+        self._ports: dict[bytes, int] = {}
+        self._connections: dict[str, _Connection] = {}
+        self._waiting: list[list[bytes]] = []
+        self._scan: asyncio.Task[None] | None = None
+        self._workers = Workers(limit=4)
+        socket = context.socket(zmq.ROUTER)
+        socket.bind(_ADDRESS)
+        self._port = Port(socket, self._on_question, loop=loop)
+
+    def guard(self, socket: zmq.Socket[bytes], domain: str) -> None:
+        """Make libzmq ask about every peer of a socket; before it is bound."""
+        socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode())
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # refuse peers if nobody answers
+
+    def watch_tcp(self, domain: str, port: int) -> None:
+        """Tell on which port the sockets of a domain are; without this they are on ipc.
+
+        Raises:
+            EndpointError: this system does not tell whose a tcp connection is.
+        """
+        if not any(table.exists() for table in _TABLES):
+            raise EndpointError(
+                f"can't use tcp port {port}: without {_TABLES[0]} nobody could be told from the owner; "
+                "use ipc://PATH"
+            )
+        self._ports[domain.encode()] = port
+
+    def identify(self, frame: zmq.Frame) -> Peer | None:
+        """Return who sent a message, None if it is nobody who may."""
+        user_id = _text_property(frame, "User-Id")
+        seal, _, rest = user_id.partition(" ")
+        if seal != self._seal:
+            return None
+        transport, _, detail = rest.partition(" ")
+        if transport == "ipc":
+            uid, _, pid = detail.partition(" ")
+            return Peer(int(uid), int(pid))
+        known = self._connections.get(user_id)
+        return known.peer if known is not None else self._recognize(user_id, detail, frame)
+
+    def close(self) -> None:
+        """Stop answering; the guarded sockets are closed before."""
+        if self._scan is not None:
+            self._scan.cancel()
+        self._port.close()
+        self._workers.close()
+
+    def _on_question(self, frames: list[zmq.Frame]) -> None:
+        question = [frame.bytes for frame in frames]
+        if len(question) < 8 or question[2] != b"1.0":
+            return
+        domain, address = question[4], question[5]
+        if domain in self._ports:
+            self._waiting.append(question)
+            self._start_scan()
+        else:
+            self._answer(question, self._ipc_user_id(address.decode(errors="replace")))
+
+    def _ipc_user_id(self, address: str) -> str:
+        """Return the user id for a peer at `localhost:UID:GID:PID`, empty to refuse it."""
+        _, *numbers = address.rsplit(":", 3)
+        if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
+            return ""
+        uid, _, pid = numbers
+        return f"{self._seal} ipc {uid} {pid}" if int(uid) in self._allowed else ""
+
+    def _start_scan(self) -> None:
+        if self._scan is None or self._scan.done():
+            self._scan = self._loop.create_task(self._answer_waiting(), name="circus peers")
+
+    async def _answer_waiting(self) -> None:
+        """Read the tables once for all who asked before the reading began, until nobody waits."""
+        while self._waiting:
+            questions, self._waiting = self._waiting, []
+            ports = {self._ports[question[4]] for question in questions}
+            clients = await self._workers.run(tcp_clients, ports)
+            for question in questions:
+                self._answer(question, self._tcp_user_id(clients[self._ports[question[4]]]))
+
+    def _tcp_user_id(self, clients: Mapping[int, int | None]) -> str:
+        """Return the user id for a peer that is one of `clients`, empty if none can be let in."""
+        self._forget_closed()
+        recognized = {connection.inode for connection in self._connections.values()}
+        possible = [
+            f"{inode}:{uid}"
+            for inode, uid in clients.items()
+            if uid in self._allowed and inode not in recognized
+        ]
+        return f"{self._seal} tcp {next(self._numbers)} {','.join(possible)}" if possible else ""
+
+    def _recognize(self, user_id: str, detail: str, frame: zmq.Frame) -> Peer | None:
+        descriptor = _descriptor_of(frame)
+        inode = _inode_of(descriptor)
+        pairs = (pair.partition(":") for pair in detail.partition(" ")[2].split(","))
+        for candidate, _, uid in pairs:
+            if int(candidate) == inode:
+                connection = _Connection(descriptor, inode, Peer(int(uid)))
+                self._connections[user_id] = connection
+                return connection.peer
+        return None
+
+    def _forget_closed(self) -> None:
+        gone = [user_id for user_id, known in self._connections.items() if not known.is_open()]
+        for user_id in gone:
+            del self._connections[user_id]
+
+    def _answer(self, question: Sequence[bytes], user_id: str) -> None:
+        verdict = [b"200", b"OK", user_id.encode()] if user_id else [b"400", b"not allowed", b""]
+        self._port.send([*question[:2], b"1.0", question[3], *verdict, b""])
+
+
+def tcp_clients(ports: Collection[int]) -> dict[int, dict[int, int | None]]:
+    """Read who is connected to local tcp ports. Takes some milliseconds, on any thread.
+
+    Returns:
+        per port, by the inode of our end: the uid that owns the client's end, None if that end is not on
+        this machine or already closed (the tables say 0 then, which is not root: its inode is 0 too).
+    """
+    ours: dict[tuple[str, str], tuple[int, int]] = {}
+    theirs: dict[tuple[str, str], int] = {}
+    for local, remote, uid, inode in _connections(ports):
+        port = int(local[-4:], 16)
+        if port in ports:
+            ours[local, remote] = (port, inode)
+        if int(remote[-4:], 16) in ports:
+            theirs[remote, local] = uid
+    found: dict[int, dict[int, int | None]] = {port: {} for port in ports}
+    for ends, (port, inode) in ours.items():
+        found[port][inode] = theirs.get(ends)
+    return found
+
+
+def _connections(ports: Collection[int]) -> Iterable[tuple[str, str, int, int]]:
+    """Yield local and remote address, uid and inode of the connections that have such a port."""
+    endings = tuple(f":{port:04X} " for port in ports)
+    for table in _TABLES:
+        with contextlib.suppress(OSError), table.open() as lines:
+            next(lines, None)
+            for line in lines:
+                if any(ending in line for ending in endings):
+                    words = line.split()
+                    if words[9] != "0":
+                        yield _address(words[1]), _address(words[2]), int(words[7]), int(words[9])
+
+
+def _address(text: str) -> str:
+    return text.removeprefix(_MAPPED)
+
+
+def _text_property(frame: zmq.Frame, name: str) -> str:
+    try:
+        value = frame.get(name)
+    except zmq.ZMQError:  # the connection has no such property
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _descriptor_of(frame: zmq.Frame) -> int:
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return -1
+
+
+def _inode_of(descriptor: int) -> int:
+    """Return the inode behind a descriptor, -1 if it is closed."""
+    try:
+        return os.fstat(descriptor).st_ino
+    except OSError:
+        return -1

@@ -1,0 +1,1 @@
+"""The programs: each builds what it needs and runs it."""

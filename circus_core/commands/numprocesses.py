@@ -1,0 +1,59 @@
+"""`numprocesses`: how many processes there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from circus_core.commands.arguments import Word
+from circus_core.commands.command import Command, Result
+
+if TYPE_CHECKING:
+    from circus_core.commands.properties import Properties
+    from circus_core.commands.target import ControlledArbiter
+
+__all__ = ["Numprocesses", "NumprocessesRequest", "NumprocessesResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class NumprocessesRequest:
+    """`name` is None for all watchers together."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumprocessesResult(Result):
+    """The number, and the name as it was given."""
+
+    numprocesses: int
+    watcher_name: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        named = {} if self.watcher_name is None else {"watcher_name": self.watcher_name}
+        return {"numprocesses": self.numprocesses, **named}
+
+    @classmethod
+    def from_json(cls, reply: Mapping[str, Any]) -> Self:
+        return cls(numprocesses=reply["numprocesses"], watcher_name=reply.get("watcher_name"))
+
+    def to_text(self) -> str:
+        return str(self.numprocesses)
+
+
+class Numprocesses(Command[NumprocessesRequest, NumprocessesResult]):
+    """Count the living processes of a watcher or of all"""
+
+    name = "numprocesses"
+    arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
+    result = NumprocessesResult
+
+    def parse(self, properties: Properties) -> NumprocessesRequest:
+        return NumprocessesRequest(properties.optional_text("name"))
+
+    async def execute(self, arbiter: ControlledArbiter, request: NumprocessesRequest) -> NumprocessesResult:
+        if request.name is None:
+            return NumprocessesResult(numprocesses=sum(len(w.processes) for w in arbiter.iter_watchers()))
+        watcher = arbiter.get_watcher(request.name)
+        return NumprocessesResult(numprocesses=len(watcher.processes), watcher_name=request.name)

@@ -1,0 +1,66 @@
+"""`set`: change options of a watcher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from circus_core.commands.arguments import Word
+from circus_core.commands.command import WAITING, Command, Done
+from circus_core.commands.watcher_options import check_options, convert_words
+from circus_core.errors import MessageError
+
+if TYPE_CHECKING:
+    from circus_core.commands.properties import Properties
+    from circus_core.commands.target import ControlledArbiter
+
+__all__ = ["Set", "SetRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetRequest:
+    """`options` are checked one by one."""
+
+    name: str
+    options: Mapping[str, Any]
+    waiting: bool
+
+
+class Set(Command[SetRequest, Done]):
+    """Change options of a watcher
+
+    Its processes are replaced where that is needed. The configuration file does not change.
+    """
+
+    name = "set"
+    arguments = (
+        Word("name", "the watcher", completes="watcher"),
+        Word("options", "names of options, each followed by its value", metavar="KEY VALUE", is_many=True),
+        WAITING,
+    )
+
+    def parse(self, properties: Properties) -> SetRequest:
+        name = properties.text("name")
+        options = check_options(properties.mapping("options"))
+        return SetRequest(name, options, properties.boolean("waiting"))
+
+    def message(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        words = arguments["options"]
+        if len(words) % 2:
+            raise MessageError("List of key/values is invalid")
+        typed = {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}
+        return {**arguments, "options": convert_words(typed)}
+
+    async def execute(self, arbiter: ControlledArbiter, request: SetRequest) -> Done:
+        watcher = arbiter.get_watcher(request.name)
+        owner = arbiter.config.endpoint_owner
+        if owner is not None and request.options.get("uid", owner) != owner:
+            raise MessageError("uid does not match endpoint_owner")
+        if watcher.config.singleton and request.options.get("numprocesses", 0) > 1:
+            raise MessageError("Singleton watcher has a single process")
+        work = watcher.set_options(request.options)
+        if not request.waiting:
+            return Done(unfinished=work)
+        await work
+        return Done()

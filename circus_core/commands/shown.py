@@ -1,0 +1,36 @@
+"""What `options`, `get` and `globaloptions` answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from circus_core.commands.command import Result
+
+__all__ = ["Shown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown(Result):
+    """Options by name, in the order to print."""
+
+    options: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"options": dict(self.options)}
+
+    @classmethod
+    def from_json(cls, reply: Mapping[str, Any]) -> Self:
+        return cls(options=reply["options"])
+
+    def to_text(self) -> str:
+        return "\n".join(f"{key}: {_text(value)}" for key, value in self.options.items())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={value[key]}" for key in sorted(value))
+    return str(value)

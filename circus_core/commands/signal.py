@@ -1,0 +1,88 @@
+"""`signal`: send a signal to processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from circus_core.commands.arguments import Switch, Word, integer
+from circus_core.commands.command import Command, Done
+from circus_core.commands.signum import parse_signal
+from circus_core.errors import MessageError
+
+if TYPE_CHECKING:
+    from circus_core.commands.properties import Properties
+    from circus_core.commands.target import ControlledArbiter, ControlledWatcher
+
+__all__ = ["Signal", "SignalRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRequest:
+    """`pid` is None for all processes; `childpid` goes before `children`, that before `recursive`."""
+
+    name: str
+    signum: int
+    pid: int | None
+    childpid: int | None
+    children: bool
+    recursive: bool
+
+
+class Signal(Command[SignalRequest, Done]):
+    """Send a signal to a process of a watcher, or to all
+
+    SIGNUM is a number or a name, with or without SIG. With --children it goes to the direct children of the
+    processes instead, with --recursive to their descendants too.
+    """
+
+    name = "signal"
+    arguments = (
+        Word("name", "the watcher", completes="watcher"),
+        Word("pid", "one of its processes", metavar="PID", is_required=False, convert=integer),
+        Word("signum", "the signal", metavar="SIGNUM"),
+        Switch("children", "to the direct children, not to the process"),
+        Switch("recursive", "to the process and all its descendants"),
+    )
+
+    def parse(self, properties: Properties) -> SignalRequest:
+        request = SignalRequest(
+            properties.text("name"),
+            parse_signal(properties.required_value("signum")),
+            properties.optional_integer("pid"),
+            properties.optional_integer("childpid"),
+            properties.boolean("children"),
+            properties.boolean("recursive"),
+        )
+        if request.childpid is not None and request.pid is None:
+            raise MessageError("cannot specify childpid without pid")
+        return request
+
+    def message(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {**arguments, "signum": parse_signal(arguments["signum"])}
+
+    async def execute(self, arbiter: ControlledArbiter, request: SignalRequest) -> Done:
+        watcher = arbiter.get_watcher(request.name)
+        if request.pid is not None and request.pid not in watcher.processes:
+            raise MessageError(f"process {request.pid} not found in '{request.name}'")
+        if request.signum not in (0, *signal.valid_signals()):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        pids = list(watcher.processes) if request.pid is None else [request.pid]
+        for pid in pids:
+            _send(watcher, pid, request)
+        return Done()
+
+
+def _send(watcher: ControlledWatcher, pid: int, request: SignalRequest) -> None:
+    if request.childpid is not None:
+        watcher.send_signal_child(pid, request.childpid, request.signum)
+    elif request.children:
+        watcher.send_signal_children(pid, request.signum)
+    else:
+        if request.recursive:  # first those below, who could not be found once their parent has ended
+            watcher.send_signal_children(pid, request.signum, recursive=True)
+        watcher.send_signal(pid, request.signum)

@@ -1,0 +1,62 @@
+"""`stop`: stop watchers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from circus_core.commands.arguments import Word
+from circus_core.commands.changed import Changed
+from circus_core.commands.command import MATCH, WAITING, Command
+from circus_core.commands.selection import Selection
+
+if TYPE_CHECKING:
+    from circus_core.commands.properties import Properties
+    from circus_core.commands.target import ControlledArbiter, ControlledWatcher
+
+__all__ = ["Stop", "StopRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    selection: Selection
+    waiting: bool
+
+
+class Stop(Command[StopRequest, Changed]):
+    """Stop a watcher, those that match a pattern, or all
+
+    The daemon goes on running. See quit to end it.
+    """
+
+    name = "stop"
+    arguments = (
+        Word("name", "the watcher, or a pattern", is_required=False, completes="watcher"),
+        WAITING,
+        MATCH,
+    )
+    result = Changed
+
+    def parse(self, properties: Properties) -> StopRequest:
+        return StopRequest(Selection.parse(properties), properties.boolean("waiting"))
+
+    async def execute(self, arbiter: ControlledArbiter, request: StopRequest) -> Changed:
+        if request.selection.pattern is None:
+            work = arbiter.stop_watchers()
+        else:
+            watchers = request.selection.of(arbiter)
+            if len(watchers) == 1:
+                return await _stop(watchers[0], waiting=request.waiting)
+            work = arbiter.stop_watchers(watchers)
+        if not request.waiting:
+            return Changed(unfinished=work)
+        await work
+        return Changed()
+
+
+async def _stop(watcher: ControlledWatcher, *, waiting: bool) -> Changed:
+    work = watcher.stop()
+    if not waiting:
+        return Changed(unfinished=work)
+    await work
+    return Changed(is_told=True)

@@ -1,0 +1,106 @@
+"""The arbiter and its watchers as commands see them.
+
+Methods that return an awaitable change the wish before they return; the awaitable tells when the
+processes have followed, or raises why they could not. Each call has an awaitable of its own: giving up
+waiting for one changes nothing, and one that nobody awaits must not complain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from circus_core.config.model import ArbiterConfig, WatcherConfig
+from circus_core.views import ProcessView, WatcherView
+
+__all__ = ["Changes", "ControlledArbiter", "ControlledSockets", "ControlledWatcher"]
+
+Changes = Mapping[str, Sequence[int]]
+"""Sorted pids under `started` and `kept`, and `stopped` where processes were replaced."""
+
+
+class ControlledWatcher(WatcherView, Protocol):
+    """A watcher that can be told things."""
+
+    @property
+    def processes(self) -> Mapping[int, ProcessView]: ...
+
+    def start(self) -> Awaitable[Changes]: ...
+
+    def stop(self) -> Awaitable[None]: ...
+
+    def restart(self) -> Awaitable[Changes]: ...
+
+    def reload(self, *, graceful: bool = True, sequential: bool = False) -> Awaitable[Changes]: ...
+
+    def incr(self, nb: int = 1, /) -> Awaitable[int]:
+        """Want more; resolves to the number wanted. A singleton stays as it is."""
+
+    def decr(self, nb: int = 1, /) -> Awaitable[int]:
+        """Want fewer, not below 0; resolves to the number wanted. A singleton stays as it is."""
+
+    def set_numprocesses(self, number: int, /) -> Awaitable[int]: ...
+
+    def send_signal(self, pid: int, signum: int, /) -> None:
+        """Send to one process, with the hooks; OSError if the system refuses."""
+
+    def send_signal_child(self, pid: int, child_pid: int, signum: int, /) -> None:
+        """Send to a direct child of a process; MessageError if it has no such child."""
+
+    def send_signal_children(self, pid: int, signum: int, /, *, recursive: bool = False) -> None:
+        """Send to the direct children of a process, or to all its descendants."""
+
+    def kill(
+        self, pid: int | None = None, signum: int | None = None, graceful_timeout: float | None = None, /
+    ) -> Awaitable[None]:
+        """Stop one process or all with these instead of the configured ones; they are replaced."""
+
+    def options(self) -> Mapping[str, Any]:
+        """Return the options by their names on the wire, sorted."""
+
+    def set_options(self, options: Mapping[str, Any], /) -> Awaitable[None]:
+        """Change checked options, publish each, then reload or adjust once."""
+
+
+class ControlledSockets(Protocol):
+    """The listening sockets."""
+
+    def listing(self) -> Sequence[Mapping[str, Any]]:
+        """Return fd, name, backlog and host with port, or path, of each."""
+
+
+class ControlledArbiter(Protocol):
+    """All watchers and sockets, and the life of the daemon."""
+
+    @property
+    def config(self) -> ArbiterConfig: ...
+
+    @property
+    def sockets(self) -> ControlledSockets: ...
+
+    def iter_watchers(self) -> Iterable[ControlledWatcher]:
+        """Highest priority first."""
+
+    def get_watcher(self, name: str, /) -> ControlledWatcher:
+        """Look up by name, in any case; raises UnknownWatcherError."""
+
+    def start_watchers(self, watchers: Sequence[ControlledWatcher] | None = None, /) -> Awaitable[object]:
+        """Start these in order of priority; None: all with autostart."""
+
+    def stop_watchers(self, watchers: Sequence[ControlledWatcher] | None = None, /) -> Awaitable[object]: ...
+
+    def restart_watchers(self, watchers: Sequence[ControlledWatcher], /) -> Awaitable[object]: ...
+
+    def reload(self, *, graceful: bool = True, sequential: bool = False) -> Awaitable[object]: ...
+
+    def request_stop(self) -> Awaitable[object]:
+        """Begin the shutdown; resolves when all processes have ended, while the endpoints are still open."""
+
+    def request_restart(self) -> Awaitable[object]:
+        """Begin a restart in place from the configuration file; resolves as `request_stop` does."""
+
+    def add_watcher(self, config: WatcherConfig, /) -> ControlledWatcher:
+        """Register a stopped watcher; raises AlreadyExistError."""
+
+    def remove_watcher(self, watcher: ControlledWatcher, /, *, nostop: bool = False) -> Awaitable[object]:
+        """Forget a watcher and stop it, unless `nostop`."""

@@ -1,0 +1,389 @@
+"""The daemon's two ZeroMQ sockets: requests come in and are answered on one, events go out on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pwd
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import zmq
+
+from circus_core import endpoints, wire
+from circus_core.auth import Gatekeeper, Peer
+from circus_core.clock import Clock
+from circus_core.commands.command import Command, Result
+from circus_core.commands.properties import Properties
+from circus_core.commands.target import ControlledArbiter
+from circus_core.errors import CircusError, CommandError, DriverError, EndpointError, UnknownCommandError
+from circus_core.events import Event
+from circus_core.port import Port
+from circus_core.workers import Workers
+
+__all__ = ["ControlHooks", "Controller", "FindCommand"]
+
+log = logging.getLogger("circus")
+
+FindCommand = Callable[[str], Command[Any, Any]]
+"""Finds a command by its name, lower case; raises UnknownCommandError or DriverError."""
+
+_CONTROL: Final = "circus-control"  # ZAP domains
+_EVENTS: Final = "circus-events"
+_UNFINISHED_LIMIT: Final = 256  # requests of one connection
+_REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
+_EVENT_QUEUE: Final = 10_000  # events that it holds for a subscriber
+_LINGER: Final = 1000  # milliseconds for the last reply to leave
+
+
+class ControlHooks(Protocol):
+    """The hooks around commands; see the specifications in `circus_core.hookspecs.control`."""
+
+    async def authorize(
+        self, identity: object, command: str, properties: Mapping[str, Any], /
+    ) -> Verdict: ...
+
+    async def before_command(
+        self, identity: object, command: str, properties: Mapping[str, Any], /
+    ) -> None: ...
+
+    async def after_command(
+        self, identity: object, command: str, properties: Mapping[str, Any], error: str, /
+    ) -> None: ...
+
+
+class Verdict(Protocol):
+    """What `authorize` answers; false in a condition when it denies."""
+
+    @property
+    def by(self) -> str: ...
+
+    def __bool__(self) -> bool: ...
+
+
+class Controller:
+    """Takes requests, has each carried out in a task of its own, answers; publishes events.
+
+    Belongs to the loop's thread. Has a ZeroMQ context of its own, because whoever answers libzmq's questions
+    about peers answers them for a whole context, and because its end is how endpoints become free at once.
+    """
+
+    def __init__(
+        self,
+        arbiter: ControlledArbiter,
+        *,
+        endpoint: str,
+        pubsub_endpoint: str,
+        endpoint_owner: str | None = None,
+        commands: FindCommand,
+        hooks: ControlHooks,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Do nothing yet; `bind` opens the endpoints.
+
+        Args:
+            endpoint: where requests come in, `tcp://HOST:PORT` or `ipc://PATH`.
+            pubsub_endpoint: where events go out.
+            endpoint_owner: name of a user who may talk to the daemon besides its own user and root.
+        """
+        self._arbiter = arbiter
+        self._wanted = (endpoint, pubsub_endpoint)
+        self._owner = endpoint_owner
+        self._find_command = commands
+        self._hooks = hooks
+        self._clock = clock
+        self._loop = loop
+        self._open: _Endpoints | None = None
+        self._requests: set[asyncio.Task[None]] = set()
+        self._unfinished: Counter[bytes] = Counter()
+        self._followed: set[asyncio.Task[None]] = set()
+        self.events_dropped = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests come in; once bound, with the port that the system chose."""
+        return self._open.control.address if self._open else self._wanted[0]
+
+    @property
+    def pubsub_endpoint(self) -> str:
+        """Where events go out; once bound, with the port that the system chose."""
+        return self._open.events.address if self._open else self._wanted[1]
+
+    def bind(self) -> None:
+        """Open both endpoints; from now on requests are served and the controller has to be closed.
+
+        Raises:
+            EndpointError: nothing is left open.
+        """
+        allowed = {0, os.geteuid()}
+        if self._owner is not None:
+            allowed.add(_uid(self._owner))
+        self._open = _Endpoints(
+            *self._wanted, owner=self._owner, allowed=allowed, loop=self._loop, on_request=self._on_request
+        )
+
+    def publish(self, event: Event) -> None:
+        """Send an event to the subscribers; never blocks, never raises.
+
+        A subscriber that does not keep up loses events once its queue is full: these are counted.
+        """
+        if self._open is None:
+            return
+        try:
+            frames = wire.encode_event(event.topic, event.payload())
+        except (TypeError, ValueError):
+            log.exception("event %s can't be published", event.topic)
+            return
+        if not self._open.send_event(frames):
+            self.events_dropped += 1
+
+    async def close(self, *, grace: float = 1.0) -> None:
+        """Answer what is left, then close the endpoints; both are free for others afterwards.
+
+        Args:
+            grace: seconds for requests that are about to be answered; those that still wait afterwards
+                are told that the daemon ends.
+        """
+        if self._open is None:
+            return
+        self._open.stop_reading()
+        await self._end_requests(grace)
+        for task in self._followed:
+            task.cancel()
+        await asyncio.gather(*self._followed, return_exceptions=True)
+        opened, self._open = self._open, None
+        await opened.close()
+
+    # Requests
+
+    def _on_request(self, peer: Peer, frames: Sequence[bytes]) -> None:
+        way_back, body = wire.split_request(frames)
+        routing_id = way_back[0]
+        if self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
+            error = CommandError(f"more than {_UNFINISHED_LIMIT} requests at a time from one connection")
+            self._refuse(way_back, body, error)
+            return
+        self._unfinished[routing_id] += 1
+        task = self._loop.create_task(self._serve(peer, way_back, body), name="circus request")
+        self._requests.add(task)
+        task.add_done_callback(lambda done: self._forget(done, routing_id))
+
+    def _forget(self, task: asyncio.Task[None], routing_id: bytes) -> None:
+        self._requests.discard(task)
+        self._unfinished[routing_id] -= 1
+        if not self._unfinished[routing_id]:
+            del self._unfinished[routing_id]
+
+    async def _serve(self, peer: Peer, way_back: list[bytes], body: bytes) -> None:
+        request: wire.Request | None = None
+        try:
+            request = wire.decode_message(body)
+            result = await self._carry_out(peer, request)
+            reply = wire.encode_reply(result.to_json(), request_id=request.id, time=self._clock.wall())
+        except (CircusError, OSError) as error:
+            reply = self._error_reply(error, request)
+        except asyncio.CancelledError:
+            reply = self._error_reply(CommandError("circusd ends"), request)
+        except Exception as error:  # commands come from anybody
+            log.exception("request of %s failed", peer)
+            reply = self._error_reply(CommandError(f"{type(error).__name__}: {error}"), request)
+        if request is None or not request.is_cast:
+            self._send(way_back, reply)
+
+    async def _carry_out(self, peer: Peer, request: wire.Request) -> Result:
+        """Check the request, ask whether it may be carried out, do it and tell how it ended."""
+        name, properties = request.command(), request.properties()
+        command = self._command(name)
+        parsed = command.parse(Properties(properties))
+        verdict = await self._hooks.authorize(peer, name, properties)
+        if not verdict:
+            raise CommandError(
+                f"'{name}' is not allowed for {peer}" + (f": {verdict.by}" if verdict.by else "")
+            )
+        await self._hooks.before_command(peer, name, properties)
+        outcome = "cancelled"
+        try:
+            result: Result = await command.execute(self._arbiter, parsed)
+            outcome = ""
+        except Exception as error:
+            outcome = str(error) or type(error).__name__
+            raise
+        finally:
+            await self._hooks.after_command(peer, name, properties, outcome)
+        if result.unfinished is not None:
+            self._follow(name, result.unfinished)
+        return result
+
+    def _command(self, name: str) -> Command[Any, Any]:
+        if "." in name or ":" in name:  # a driver's dotted path is for configurations, not for clients
+            raise UnknownCommandError(name)
+        try:
+            return self._find_command(name)
+        except DriverError as error:
+            log.info("command '%s': %s", name, error)
+            raise UnknownCommandError(name) from error
+
+    def _follow(self, name: str, work: Awaitable[object]) -> None:
+        """Log how the work ends that goes on after the reply."""
+        task = self._loop.create_task(_log_failure(name, work), name=f"circus {name}")
+        self._followed.add(task)
+        task.add_done_callback(self._followed.discard)
+
+    def _refuse(self, way_back: list[bytes], body: bytes, error: CircusError) -> None:
+        request: wire.Request | None = None
+        with suppress(CircusError):
+            request = wire.decode_message(body)
+        if request is None or not request.is_cast:
+            self._send(way_back, self._error_reply(error, request))
+
+    def _error_reply(self, error: CircusError | OSError, request: wire.Request | None) -> bytes:
+        return wire.encode_error(
+            error, request_id=None if request is None else request.id, time=self._clock.wall()
+        )
+
+    def _send(self, way_back: list[bytes], reply: bytes) -> None:
+        if self._open is not None:
+            self._open.send_reply([*way_back, reply])
+
+    async def _end_requests(self, grace: float) -> None:
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=grace)
+        for task in self._requests:
+            task.cancel()
+        await asyncio.gather(*self._requests, return_exceptions=True)
+
+
+class _Endpoints:
+    """The two sockets while they are open, and the gatekeeper in front of them."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        pubsub_endpoint: str,
+        *,
+        owner: str | None,
+        allowed: set[int],
+        loop: asyncio.AbstractEventLoop,
+        on_request: Callable[[Peer, Sequence[bytes]], None],
+    ) -> None:
+        self._on_request = on_request
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._gatekeeper = Gatekeeper(self._context, allowed=allowed, loop=loop)
+        self._ports: list[Port] = []
+        self._bound: list[endpoints.BoundEndpoint] = []
+        try:
+            requests = self._socket(zmq.ROUTER, _CONTROL)
+            requests.setsockopt(zmq.RCVHWM, _REQUEST_QUEUE)
+            self.control = self._bind(requests, endpoint, _CONTROL, owner)
+            self._requests = self._read(requests, self._on_message, loop)
+            published = self._socket(zmq.XPUB, _EVENTS)
+            published.setsockopt(zmq.XPUB_MANUAL, 1)
+            published.setsockopt(zmq.XPUB_NODROP, 1)
+            published.setsockopt(zmq.SNDHWM, _EVENT_QUEUE)
+            self.events = self._bind(published, pubsub_endpoint, _EVENTS, owner)
+            self._events = self._read(published, self._on_subscription, loop)
+        except BaseException:
+            self._close_sockets()
+            self._context.destroy(linger=0)
+            raise
+        self._warn_about_the_network()
+
+    def send_reply(self, frames: Sequence[bytes]) -> None:
+        """Send to one peer; a peer that does not read its replies loses them."""
+        self._requests.send(frames)
+
+    def send_event(self, frames: Sequence[bytes]) -> bool:
+        """Send to all subscribers; False if some did not keep up, to whom it was not sent."""
+        if self._events.send(frames):
+            return True
+        socket = self._events.socket
+        socket.setsockopt(zmq.XPUB_NODROP, 0)  # the others must not suffer
+        self._events.send(frames)
+        socket.setsockopt(zmq.XPUB_NODROP, 1)
+        return False
+
+    def stop_reading(self) -> None:
+        self._requests.stop_reading()
+
+    async def close(self) -> None:
+        """Close everything, after what was sent has left or _LINGER is over."""
+        self._close_sockets(linger=_LINGER)
+        workers = Workers(limit=1)
+        await workers.run(self._context.term)
+        workers.close()
+
+    def _socket(self, kind: int, domain: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_MESSAGE)
+        socket.setsockopt(zmq.LINGER, 0)
+        self._gatekeeper.guard(socket, domain)
+        return socket
+
+    def _bind(
+        self, socket: zmq.Socket[bytes], endpoint: str, domain: str, owner: str | None
+    ) -> endpoints.BoundEndpoint:
+        bound = endpoints.bind(socket, endpoint, owner=owner)
+        self._bound.append(bound)
+        if bound.port is not None:
+            self._gatekeeper.watch_tcp(domain, bound.port)
+        return bound
+
+    def _read(
+        self,
+        socket: zmq.Socket[bytes],
+        on_message: Callable[[list[zmq.Frame]], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> Port:
+        port = Port(socket, on_message, loop=loop)
+        self._ports.append(port)
+        return port
+
+    def _on_message(self, frames: list[zmq.Frame]) -> None:
+        peer = self._gatekeeper.identify(frames[-1])
+        if peer is not None:
+            self._on_request(peer, [frame.bytes for frame in frames])
+
+    def _on_subscription(self, frames: list[zmq.Frame]) -> None:
+        """Subscribe a peer to what it asks for, or end that: subscriptions count only if we confirm them."""
+        message = frames[0].bytes
+        if message[:1] == b"\0":
+            self._events.socket.setsockopt(zmq.UNSUBSCRIBE, message[1:])
+        elif message[:1] == b"\1" and self._gatekeeper.identify(frames[0]) is not None:
+            self._events.socket.setsockopt(zmq.SUBSCRIBE, message[1:])
+        self._events.check()
+
+    def _close_sockets(self, *, linger: int = 0) -> None:
+        for port in self._ports:
+            port.close(linger=linger)
+        for bound in self._bound:
+            bound.remove_file()
+        self._gatekeeper.close()
+
+    def _warn_about_the_network(self) -> None:
+        for bound in self._bound:
+            if not bound.is_local():
+                log.warning(
+                    "endpoint %s can be reached from other machines: programs there are refused, because it "
+                    "can't be told whose they are; tcp://127.0.0.1:PORT and ipc://PATH are local",
+                    bound.address,
+                )
+
+
+async def _log_failure(name: str, work: Awaitable[object]) -> None:
+    try:
+        await (asyncio.shield(work) if asyncio.isfuture(work) else work)  # a future is its maker's to cancel
+    except CircusError as error:
+        log.error("command '%s' failed after its reply: %s", name, error)
+    except Exception:
+        log.exception("command '%s' failed after its reply", name)
+
+
+def _uid(owner: str) -> int:
+    try:
+        return pwd.getpwnam(owner).pw_uid
+    except KeyError:
+        raise EndpointError(f"endpoint_owner must be a user of this machine, got '{owner}'") from None

@@ -1,0 +1,148 @@
+"""Where the daemon's ZeroMQ sockets are bound: `tcp://HOST:PORT` and `ipc://PATH`."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import pwd
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from circus_core.errors import EndpointError
+
+__all__ = ["BoundEndpoint", "bind"]
+
+_BACKLOG: Final = 128
+_OWNER_ONLY: Final = 0o177  # umask: read and write for the owner, nothing for others
+
+
+@dataclass(frozen=True, slots=True)
+class BoundEndpoint:
+    """An endpoint in use.
+
+    Attributes:
+        address: as clients give it; a port left to the system is filled in.
+        port: TCP port, None for ipc.
+        file: the socket file of ipc with its device and inode, None for tcp and abstract names.
+    """
+
+    address: str
+    port: int | None = None
+    file: tuple[Path, int, int] | None = None
+
+    def is_local(self) -> bool:
+        """Whether only programs on this machine can reach it."""
+        if self.port is None:
+            return True
+        host = self.address.removeprefix("tcp://").rpartition(":")[0].strip("[]").partition("%")[0]
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+    def remove_file(self) -> None:
+        """Delete the socket file, unless someone else's has taken its place."""
+        if self.file is None:
+            return
+        path, device, inode = self.file
+        try:
+            found = path.stat()
+            if (found.st_dev, found.st_ino) == (device, inode):
+                path.unlink()
+        except FileNotFoundError:
+            pass
+
+
+def bind(zmq_socket: zmq.Socket[bytes], endpoint: str, *, owner: str | None = None) -> BoundEndpoint:
+    """Bind a socket; the file of an ipc endpoint is readable and writable for its owner only.
+
+    Args:
+        zmq_socket: not yet bound; all its options are set.
+        endpoint: `tcp://HOST:PORT` (PORT may be `*`), `ipc://PATH` or `ipc://@ABSTRACT`.
+        owner: user name who gets the socket file; None leaves it to the user of the daemon.
+
+    Raises:
+        EndpointError: with what to do about it.
+    """
+    transport, separator, place = endpoint.partition("://")
+    if transport == "ipc" and separator and place:
+        return _bind_ipc(zmq_socket, endpoint, place, owner)
+    if transport == "tcp" and separator and place:
+        return _bind_tcp(zmq_socket, endpoint)
+    raise EndpointError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got '{endpoint}'")
+
+
+def _bind_tcp(zmq_socket: zmq.Socket[bytes], endpoint: str) -> BoundEndpoint:
+    try:
+        zmq_socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise EndpointError(_explain(endpoint, error.errno or 0)) from error
+    address = zmq_socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+    return BoundEndpoint(address=address, port=int(address.rpartition(":")[2]))
+
+
+def _bind_ipc(zmq_socket: zmq.Socket[bytes], endpoint: str, place: str, owner: str | None) -> BoundEndpoint:
+    # We bind and libzmq takes over (ZMQ_USE_FD): on its own it deletes the file of whoever is there.
+    abstract = place.startswith("@")
+    name = "\0" + place[1:] if abstract else place
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        try:
+            _bind_listener(listener, name, is_abstract=abstract)
+            file = None if abstract else _socket_file(Path(place), owner)
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
+            zmq_socket.setsockopt(zmq.USE_FD, listener.fileno())
+            zmq_socket.bind(endpoint)
+        except KeyError:
+            raise EndpointError(f"endpoint_owner of {endpoint} must be a user, got '{owner}'") from None
+        except (OSError, zmq.ZMQError) as error:
+            raise EndpointError(_explain(endpoint, error.errno or 0)) from error
+        listener.detach()  # libzmq closes it with its socket
+    return BoundEndpoint(address=endpoint, file=file)
+
+
+def _bind_listener(listener: socket.socket, name: str, *, is_abstract: bool) -> None:
+    previous = os.umask(_OWNER_ONLY)
+    try:
+        listener.bind(name)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or is_abstract or not _is_stale(name):
+            raise
+        os.unlink(name)
+        listener.bind(name)
+    finally:
+        os.umask(previous)
+
+
+def _is_stale(path: str) -> bool:
+    """Return whether nobody listens on a socket file any more."""
+    if not Path(path).is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def _socket_file(path: Path, owner: str | None) -> tuple[Path, int, int]:
+    if owner is not None:
+        os.chown(path, pwd.getpwnam(owner).pw_uid, -1)
+    found = path.stat()
+    return path.absolute(), found.st_dev, found.st_ino
+
+
+def _explain(endpoint: str, number: int) -> str:
+    text = f"can't use endpoint {endpoint}: {zmq.strerror(number).lower()}"
+    if number == errno.EADDRINUSE:
+        return (
+            f"another circusd is probably running on {endpoint} (address already in use); "
+            f"ask it with 'circusctl --endpoint {endpoint} status' or give another endpoint"
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return f"{text}; give a place that user {os.geteuid()} may use"
+    if number == errno.ENOENT:
+        return f"{text}; make the folder first"
+    if number in (errno.ENODEV, errno.EADDRNOTAVAIL):
+        return f"{text}; give an address of this machine, 127.0.0.1 to stay local"
+    return text
