@@ -23,6 +23,7 @@ __all__ = [
     "encode_event",
     "encode_message",
     "encode_reply",
+    "encode_request",
     "split_request",
 ]
 
@@ -119,8 +120,20 @@ def encode_event(topic: str, payload: Mapping[str, Any]) -> list[bytes]:
     return [topic.encode(), _encode(payload)]
 
 
-def encode_message(message: Mapping[str, Any]) -> bytes:
+def encode_request(
+    command: str, properties: Mapping[str, Any], *, request_id: Any = None, is_cast: bool = False
+) -> bytes:
     """Make a request, as a client does; CallError if something in it can't be written as JSON."""
+    message: dict[str, Any] = {"command": command, "properties": dict(properties)}
+    if is_cast:
+        message["msg_type"] = "cast"
+    if request_id is not None:
+        message["id"] = request_id
+    return encode_message(message)
+
+
+def encode_message(message: Mapping[str, Any]) -> bytes:
+    """Make a request from its envelope; CallError if something in it can't be written as JSON."""
     try:
         return _encode(message)
     except (TypeError, ValueError, RecursionError) as error:
