@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 
 projects := . circus_streams $(patsubst %/,%,$(dir $(wildcard circus_plugins/*/pyproject.toml)))
 unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_plugins/*/tests)
-not_packages = $(wildcard conftest.py tests examples benchmarks circus_streams/tests circus_plugins/*/tests)
+not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests)
 
 .PHONY: help dev demo test unit check check-format check-lint check-types check-imports format dist clean
 
