@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from circus_core.states import ProcessEvent, ProcessState, WatcherEvent, WatcherState, advance_process, advance_watcher
+from circus_core.states import (
+    ProcessEvent,
+    ProcessState,
+    WatcherEvent,
+    WatcherState,
+    advance_process,
+    advance_watcher,
+)
 
 __all__ = ["QUICK_DEATH", "Backoff", "Observed", "Worker", "retry_delay"]
 
@@ -67,7 +74,7 @@ class Backoff:
 def retry_delay(failures: int, *, jitter: float) -> float:
     """Return the seconds to wait after so many failed spawns in a row; grows from 0.1 to 30, spread by `jitter` (0 to 1)."""
     doublings = min(max(failures, 1) - 1, 16)
-    return min(_LONGEST_DELAY, _FIRST_DELAY * 2**doublings) * (0.8 + 0.2 * jitter)
+    return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0**doublings) * (0.8 + 0.2 * jitter)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,6 +157,12 @@ class Observed:
         failures = self._failures(worker.wid) + 1
         return self._back_off(worker.wid, now, retry_delay(failures, jitter=jitter), failures, reason, came_up=False)
 
+    def refused(self, worker: Worker, *, now: float, reason: str, jitter: float) -> Backoff:
+        """It runs, but a hook will not have it; its successor waits."""
+        failures = self._failures(worker.wid) + 1
+        delay = retry_delay(failures, jitter=jitter)
+        return self._back_off(worker.wid, now, delay, failures, reason, came_up=False)
+
     def stop_sent(self, worker: Worker, *, deadline: float) -> None:
         """It was told to stop; one that was not spawned yet just goes."""
         worker.state = advance_process(worker.state, ProcessEvent.STOP_REQUESTED)
@@ -181,6 +194,12 @@ class Observed:
         failures = self._failures(worker.wid) + 1
         delay = 0.0 if failures == 1 else retry_delay(failures - 1, jitter=jitter)
         return self._back_off(worker.wid, now, delay, failures, reason, came_up=True)
+
+    def adopt(self, generation: int) -> None:
+        """What runs counts as this generation, though it is older: nothing newer could be spawned."""
+        for worker in self.workers.values():
+            worker.generation = generation
+        self.failed_spawns = 0
 
     def resized(self, change: int) -> None:
         """The wanted number changed by so many; processes that were not replaced count as removed first."""

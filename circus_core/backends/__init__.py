@@ -86,6 +86,9 @@ class Backend(Protocol):
             SpawnError: nothing was started.
         """
 
+    def reap_orphans(self) -> None:
+        """SIGCHLD came: collect adopted orphans that have ended; nothing to do for a backend without any."""
+
     def close(self) -> None:
         """Give back descriptors and handlers; running processes are left alone."""
 

@@ -156,9 +156,7 @@ class Simulator:
             case GiveUp():
                 self.desired = replace(self.desired, running=False)
             case AbandonReload():
-                for worker in self.seen.workers.values():
-                    worker.generation = self.desired.generation
-                self.seen.failed_spawns = 0
+                self.seen.adopt(self.desired.generation)
             case Spawn(wid):
                 self._check_wid(wid)
                 self._check_warmup()

@@ -1,0 +1,387 @@
+"""All watchers and sockets of one daemon, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from circus_core import events
+from circus_core.backends import Backend
+from circus_core.backends.descriptors import ensure_descriptors
+from circus_core.clock import Clock, SystemClock
+from circus_core.config.model import ArbiterConfig, Config, WatcherConfig
+from circus_core.drivers import Drivers
+from circus_core.errors import AlreadyExistError, UnknownWatcherError
+from circus_core.hooks import Hooks
+from circus_core.output import WatcherOutput
+from circus_core.pipes import Redirector
+from circus_core.plugin_watcher import plugin_command
+from circus_core.plugins import HookPlugins
+from circus_core.runtime import Runtime
+from circus_core.section_hooks import SectionHooks, check_hooks
+from circus_core.sockets import Sockets
+from circus_core.views import WatcherView
+from circus_core.watcher import Changes, Watcher
+from circus_core.workers import Workers
+
+__all__ = ["Arbiter", "Control", "ControlFactory"]
+
+log = logging.getLogger("circus")
+
+_LAST_PATIENCE: Final = 10.0  # seconds beyond all grace times before the daemon ends without a process
+
+
+class Control(Protocol):
+    """What lets clients talk to the arbiter."""
+
+    def bind(self) -> None:
+        """Open the endpoints; raises EndpointError."""
+
+    def publish(self, event: events.Event) -> None: ...
+
+    async def close(self) -> None:
+        """Send what is still to be sent and close the endpoints."""
+
+
+ControlFactory = Callable[["Arbiter"], Control]
+
+
+class Arbiter:
+    """Runs on one loop, from open() to close(). Nothing happens when it is made.
+
+    Attributes:
+        config: the `[circus]` section.
+        sockets: all listening sockets.
+        hooks: calls the plugins.
+        is_restarting: it ends to be made anew from its configuration file.
+        publish: tells everyone of an event; add to `listeners` to be told, on the loop.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        plugins: HookPlugins,
+        drivers: Drivers | None = None,
+        clock: Clock | None = None,
+        control: ControlFactory | None = None,
+        subreaper: bool = False,
+        check_config: Callable[[], object] | None = None,
+    ) -> None:
+        """Args:
+        plugins: the hook plugins, see plugin_manager().
+        control: makes the control and event endpoints; None: there are none.
+        subreaper: this program is a daemon of its own, see BackendFactory.
+        check_config: raises ConfigError if a restart would find a configuration it can't use.
+        """
+        self.config: ArbiterConfig = config.arbiter
+        self.sockets = Sockets(config.sockets)
+        self.clock = clock or SystemClock()
+        self.drivers = drivers or Drivers()
+        self.listeners: list[events.Publish] = []
+        self.is_restarting = False
+        self._wanted = (*config.watchers, *(plugin_command(p, config.arbiter) for p in config.plugins))
+        self._socket_configs = config.sockets
+        self._workers = Workers()
+        self.hooks = Hooks(plugins, publish=self.publish, clock=self.clock)
+        section_hooks = SectionHooks(workers=self._workers, publish=self.publish, clock=self.clock)
+        plugins.add(section_hooks, "section hooks")
+        self._subreaper = subreaper
+        self._check_config = check_config
+        self._make_control = control
+        self._control: Control | None = None
+        self._watchers: dict[str, Watcher] = {}  # by lower-case name, in order of registration
+        self._backends: dict[str, Backend] = {}
+        self._runtime: Runtime | None = None
+        self._redirector: Redirector | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
+
+    # What can be seen
+
+    @property
+    def watchers(self) -> list[Watcher]:
+        return self.iter_watchers()
+
+    def iter_watchers(self) -> list[Watcher]:
+        """Return the watchers, highest priority first, equal ones in order of registration."""
+        return sorted(self._watchers.values(), key=lambda w: -w.config.priority)
+
+    def get_watcher(self, name: str) -> Watcher:
+        """Look up by name, in any case; raises UnknownWatcherError."""
+        try:
+            return self._watchers[name.lower()]
+        except KeyError:
+            raise UnknownWatcherError(name) from None
+
+    def numwatchers(self) -> int:
+        return len(self._watchers)
+
+    def numprocesses(self) -> int:
+        """Return how many processes run, over all watchers."""
+        return sum(len(w.processes) for w in self._watchers.values())
+
+    def statuses(self) -> dict[str, str]:
+        """Return the state of each watcher by its name."""
+        return {w.name: w.state.value for w in self._watchers.values()}
+
+    @property
+    def is_running(self) -> bool:
+        return self._runtime is not None and self._stopping is None
+
+    # Life
+
+    async def open(self) -> None:
+        """Bind the sockets and endpoints, then begin to start the watchers; returns without waiting for them.
+
+        Raises:
+            SocketError, EndpointError: an address can't be bound; nothing was started.
+            ConfigError: a hook or stream of a watcher can't be found.
+        """
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        log.info("Starting master on pid %d", os.getpid())
+        await self.hooks.arbiter_starting(self)
+        try:
+            await self._bind_sockets()
+            self._runtime = self._make_runtime(loop)
+            for config in self._wanted:
+                self._register(config)
+            self._bind_control()
+        except BaseException:
+            await self._close_all()
+            raise
+        ensure_descriptors(sum(_descriptors(w.config) for w in self._watchers.values()))
+        log.info("Arbiter now waiting for commands")
+        self._task(self._report_started(self.start_watchers()))
+
+    async def wait_closed(self) -> None:
+        """Wait until it has ended."""
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
+
+    async def close(self) -> None:
+        """Stop all watchers, as request_stop(), and wait for the end."""
+        if self._runtime is not None:
+            self.request_stop()
+            await self.wait_closed()
+
+    def request_stop(self) -> asyncio.Task[None]:
+        """Begin the end: all watchers stop at the same time, whatever is under way.
+
+        Done when no process is left; the endpoints close right after that. May be repeated.
+        """
+        if self._stopping is None:
+            self._stopping = self._task(self._stop_all())
+            self._stopping.add_done_callback(lambda _: self._task(self._end()))
+        return self._stopping
+
+    def request_restart(self) -> asyncio.Future[Any]:
+        """Begin the end, to be made anew from the configuration file; an arbiter without one restarts its watchers.
+
+        Raises:
+            ConfigError: the file can't be used; nothing is done.
+        """
+        if self._check_config is None:
+            return self.restart_watchers(self.iter_watchers())
+        self._check_config()
+        self.is_restarting = True
+        return self.request_stop()
+
+    def publish(self, event: events.Event) -> None:
+        """Tell everyone; never raises."""
+        if self._control is not None:
+            self._control.publish(event)
+        for listener in self.listeners:
+            listener(event)
+        self.hooks.event(event)
+
+    # All watchers, or some. The wish changes at once, except that [circus] warmup_delay is waited in between.
+
+    def start_watchers(self, watchers: Sequence[Watcher] | None = None) -> asyncio.Future[list[Changes]]:
+        """Start these, highest priority first; None: all with autostart."""
+        chosen = [w for w in self.iter_watchers() if w.config.autostart] if watchers is None else watchers
+        return self._each(chosen, Watcher.start)
+
+    def stop_watchers(self, watchers: Sequence[Watcher] | None = None) -> asyncio.Future[list[None]]:
+        """Stop these, or all, at the same time; lowest priority first."""
+        chosen = self.iter_watchers() if watchers is None else list(watchers)
+        return asyncio.gather(*(w.stop() for w in reversed(chosen)))
+
+    def restart_watchers(self, watchers: Sequence[Watcher]) -> asyncio.Future[list[Changes]]:
+        """Stop and start these."""
+        return self._each(watchers, Watcher.restart)
+
+    def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[list[Changes]]:
+        """Reload all watchers that are not stopped."""
+        running = [w for w in self.iter_watchers() if not w.is_idle]
+        return self._each(running, lambda w: w.reload(graceful=graceful, sequential=sequential))
+
+    def add_watcher(self, config: WatcherConfig) -> Watcher:
+        """Register one more watcher, stopped. Only while it runs.
+
+        Raises:
+            AlreadyExistError: there is one of this name, in any case.
+            ConfigError: one of its hooks can't be found.
+        """
+        watcher = self._register(config)
+        self.publish(events.Added(watcher=watcher.name, time=self.clock.wall()))
+        self._task(self.hooks.watcher_added(watcher))
+        return watcher
+
+    def remove_watcher(self, watcher: Watcher, *, nostop: bool = False) -> asyncio.Task[None]:
+        """Forget a watcher and stop it; with `nostop` its processes go on and are nobody's business any more."""
+        del self._watchers[watcher.name.lower()]
+        self.publish(events.Removed(watcher=watcher.name, time=self.clock.wall()))
+        return self._task(self._retire(watcher, nostop=nostop))
+
+    # Inside
+
+    async def _bind_sockets(self) -> None:
+        for config in self._socket_configs:
+            await self.hooks.before_bind(config)
+        self.sockets.bind_all()
+        for config in self._socket_configs:
+            await self.hooks.after_bind(config, self.sockets[config.name].fileno())
+        if self.sockets:
+            log.info("sockets started")
+
+    def _bind_control(self) -> None:
+        if self._make_control is not None:
+            control = self._make_control(self)
+            control.bind()
+            self._control = control
+
+    def _make_runtime(self, loop: asyncio.AbstractEventLoop) -> Runtime:
+        self._redirector = Redirector(loop, self._workers, clock=self.clock)
+        return Runtime(
+            loop=loop,
+            clock=self.clock,
+            hooks=self.hooks,
+            publish=self.publish,
+            sockets=self.sockets,
+            backend=self.backend,
+            output=self._output,
+        )
+
+    def backend(self, name: str) -> Backend:
+        """Return the backend of this name, made at its first use. Raises DriverError."""
+        if name not in self._backends:
+            factory = self.drivers.load("circus.backends", name)
+            self._backends[name] = factory(loop=asyncio.get_running_loop(), subreaper=self._subreaper)
+        return self._backends[name]
+
+    @property
+    def backends(self) -> Iterable[Backend]:
+        """Those in use."""
+        return self._backends.values()
+
+    def _output(self, watcher: WatcherView) -> WatcherOutput:
+        assert self._redirector is not None, "made before the first watcher"
+        return WatcherOutput(
+            config=watcher.config,
+            redirector=self._redirector,
+            load_class=lambda name: self.drivers.load("circus.streams", name),
+            source=lambda stream, config: self.hooks.output(watcher, stream, config),
+        )
+
+    def _register(self, config: WatcherConfig) -> Watcher:
+        if config.name.lower() in self._watchers:
+            raise AlreadyExistError(f"{config.name!r} already exist")
+        check_hooks(config)
+        assert self._runtime is not None, "made before the first watcher"
+        watcher = Watcher(config, self._runtime)
+        self._watchers[config.name.lower()] = watcher
+        return watcher
+
+    def _each(
+        self, watchers: Sequence[Watcher], action: Callable[[Watcher], Awaitable[Changes]]
+    ) -> asyncio.Future[list[Changes]]:
+        if self.config.warmup_delay > 0:
+            return self._task(self._one_after_the_other(watchers, action))
+        return asyncio.gather(*(action(w) for w in watchers))
+
+    async def _one_after_the_other(
+        self, watchers: Sequence[Watcher], action: Callable[[Watcher], Awaitable[Changes]]
+    ) -> list[Changes]:
+        """Begin each after the pause; a slow one does not hold up the next. The end of the arbiter ends it."""
+        begun: list[Awaitable[Changes]] = []
+        for watcher in watchers:
+            if begun:
+                await asyncio.sleep(self.config.warmup_delay)
+            if self._stopping is not None:
+                break
+            begun.append(action(watcher))
+        return await asyncio.gather(*begun)
+
+    async def _report_started(self, started: asyncio.Future[list[Changes]]) -> None:
+        await started
+        if self._stopping is None:
+            await self.hooks.arbiter_started(self)
+
+    async def _retire(self, watcher: Watcher, *, nostop: bool) -> None:
+        await self.hooks.watcher_removed(watcher)
+        if not nostop:
+            await watcher.stop()
+            await watcher.close()
+
+    async def _stop_all(self) -> None:
+        log.info("Arbiter exiting")
+        await self.hooks.arbiter_stopping(self)
+        patience = _LAST_PATIENCE + max((_longest_stop(w) for w in self._watchers.values()), default=0.0)
+        try:
+            async with asyncio.timeout(patience):
+                await self.stop_watchers()
+        except TimeoutError:
+            left = sorted(pid for w in self._watchers.values() for pid in w.processes)
+            log.error("left behind, they do not even end by SIGKILL: %s", ", ".join(map(str, left)))
+        await self.hooks.arbiter_stopped(self)
+
+    async def _end(self) -> None:
+        try:
+            await self._close_all()
+        finally:
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
+
+    async def _close_all(self) -> None:
+        """Give back everything, in the opposite order of open()."""
+        if self._control is not None:
+            await self._control.close()
+            self._control = None
+        await asyncio.gather(*(w.close() for w in self._watchers.values()))
+        if self._redirector is not None:
+            await self._redirector.close()
+        for config in self._socket_configs:
+            await self.hooks.before_close(config)
+        self.sockets.close_all()
+        for backend in self._backends.values():
+            backend.close()
+        self._workers.close()
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+
+    def _task(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("an internal task failed", exc_info=task.exception())
+
+
+def _longest_stop(watcher: Watcher) -> float:
+    return watcher.config.graceful_timeout + watcher.config.hook_timeout
+
+
+def _descriptors(config: WatcherConfig) -> int:
+    """How many descriptors the processes of a watcher take: a pidfd and the pipes."""
+    streams = (config.stdout_stream is not None) + (config.stderr_stream is not None)
+    return config.numprocesses * (1 + streams)

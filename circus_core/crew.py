@@ -1,0 +1,263 @@
+"""The processes of one watcher: brings them up and down as it is told, and records what becomes of them.
+
+Nothing here decides and nothing waits on the caller's side: each call is done at once or starts a task, and
+each end is reported as a fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine, Iterable, Iterator
+from functools import partial
+from typing import Any, Protocol
+
+import psutil
+
+from circus_core import events
+from circus_core.config.model import WatcherConfig
+from circus_core.errors import SpawnError
+from circus_core.hooks import Verdict
+from circus_core.observed import Backoff, Observed, Worker
+from circus_core.output import WatcherOutput
+from circus_core.process import Process, describe_exit
+from circus_core.runtime import Runtime
+from circus_core.spawning import lent_sockets, spawn_request
+from circus_core.states import ProcessState
+from circus_core.views import WatcherView
+
+__all__ = ["Crew", "Owner"]
+
+log = logging.getLogger("circus")
+
+
+class Owner(WatcherView, Protocol):
+    """The watcher, as its crew sees it."""
+
+    env: dict[str, str]
+
+    def look(self) -> None:
+        """Something happened: plan anew."""
+
+    def give_up(self, reason: str) -> None:
+        """The watcher shall not run any more."""
+
+
+class Crew:
+    """Runs on the loop. `seen` is shared with the owner: the crew records, the owner plans."""
+
+    def __init__(self, owner: Owner, seen: Observed, runtime: Runtime) -> None:
+        self._owner = owner
+        self._seen = seen
+        self._runtime = runtime
+        self._processes: dict[int, Process] = {}  # by pid, in spawn order
+        self._by_wid: dict[int, Process] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._coming_up = 0
+        self.output: WatcherOutput = runtime.output(owner)
+
+    @property
+    def config(self) -> WatcherConfig:
+        return self._owner.config
+
+    @property
+    def processes(self) -> dict[int, Process]:
+        """Those that have a pid, by pid, in spawn order."""
+        return self._processes
+
+    def __iter__(self) -> Iterator[Process]:
+        return iter(list(self._processes.values()))
+
+    def pids(self) -> frozenset[int]:
+        """Those that are wanted: up, and not told to stop."""
+        return frozenset(pid for pid, process in self._processes.items() if process.worker.is_live)
+
+    def task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run something that ends by itself; what it raises is logged."""
+        task = self._runtime.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def publish(self, kind: type[events.Event], **payload: Any) -> None:
+        time = payload.pop("time", None) or self._runtime.clock.wall()
+        self._runtime.publish(kind(watcher=self._owner.name, time=time, **payload))
+
+    async def close(self) -> None:
+        """End what is under way and close the streams."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.output.close()
+
+    # Up
+
+    def spawn(self, wid: int, *, generation: int) -> None:
+        """Start a process in this worker number: asks before_spawn, waits for its turn, asks after_spawn."""
+        now = self._runtime.clock.monotonic()
+        worker = self._seen.add(wid, generation=generation, next_spawn=now + self.config.warmup_delay)
+        self._coming_up += 1
+        self.task(self._bring_up(worker))
+
+    async def _bring_up(self, worker: Worker) -> None:
+        try:
+            verdict = await self._runtime.hooks.before_spawn(self._owner, worker.wid)
+            if not verdict:
+                self._refused(worker, "before_spawn", verdict)
+                return
+            async with self._runtime.turns.turn(self.config.priority):
+                process = self._start_program(worker)
+            if process is not None:
+                await self._greet(process)
+        finally:
+            self._coming_up -= 1
+            if not self._coming_up:  # one plan for all that came up together
+                self._owner.look()
+
+    def _start_program(self, worker: Worker) -> Process | None:
+        """Spawn, unless it was stopped meanwhile; None if there is no process."""
+        if worker.state is ProcessState.EXITED:
+            return None
+        try:
+            process = self._spawned(worker)
+        except SpawnError as error:
+            self._failed(worker, str(error), counted=not error.shortage)
+            return None
+        now = self._runtime.clock.monotonic()
+        self._seen.spawned(worker, now=now, expires=self._expiry(now))
+        self._processes[process.pid] = self._by_wid[worker.wid] = process
+        return process
+
+    def _spawned(self, worker: Worker) -> Process:
+        config, runtime = self.config, self._runtime
+        process = Process(config, worker, backend=runtime.backend(config.backend), clock=runtime.clock)
+        with lent_sockets(config, runtime.sockets) as sockets, self.output.connection() as connection:
+            request = spawn_request(
+                config, worker.wid, env=dict(self._owner.env), sockets=sockets, streams=connection.streams
+            )
+            process.spawn(request, partial(self._on_exit, process))
+            connection.attach(process.pid, worker.wid)
+        return process
+
+    async def _greet(self, process: Process) -> None:
+        """Ask after_spawn about a process that has a pid; it may have ended or been told to stop meanwhile."""
+        verdict = await self._runtime.hooks.after_spawn(self._owner, process)
+        if verdict:
+            self.publish(events.Spawned, process_pid=process.pid, time=process.started)
+        if process.state is not ProcessState.STARTING:
+            return
+        if not verdict:
+            self._refused(process.worker, "after_spawn", verdict)
+            return
+        self._seen.ready(process.worker)
+        await self._runtime.hooks.process_ready(self._owner, process)
+
+    def _expiry(self, now: float) -> float | None:
+        """When max_age is over; drawn once for each process."""
+        if self.config.max_age <= 0:
+            return None
+        return now + self.config.max_age + self._runtime.jitter() * self.config.max_age_variance
+
+    def _refused(self, worker: Worker, hook: str, verdict: Verdict) -> None:
+        """A hook forbade this process; a function of the watcher's own section stops the watcher, as in 0.19."""
+        if worker.state is ProcessState.EXITED:
+            return
+        reason = f"{hook} said no ({verdict.by})"
+        if verdict.stop_watcher:
+            self._owner.give_up(reason)
+        if worker.state is ProcessState.PENDING:
+            self._failed(worker, reason, counted=False)
+        else:
+            now, jitter = self._runtime.clock.monotonic(), self._runtime.jitter()
+            self._announce(self._seen.refused(worker, now=now, reason=reason, jitter=jitter))
+            self.stop(worker)
+
+    def _failed(self, worker: Worker, reason: str, *, counted: bool) -> None:
+        log.warning("error in %r: %s", self._owner.name, reason)
+        now, jitter = self._runtime.clock.monotonic(), self._runtime.jitter()
+        self._announce(self._seen.spawn_failed(worker, now=now, reason=reason, counted=counted, jitter=jitter))
+
+    def _announce(self, backoff: Backoff | None) -> None:
+        if backoff is None:
+            return
+        delay = backoff.until - self._runtime.clock.monotonic()
+        if delay > 0:
+            details = {"wid": backoff.wid, "failures": backoff.failures, "reason": backoff.reason}
+            self.publish(events.BackedOff, delay=delay, **details)
+
+    # Down
+
+    def stop(self, worker: Worker, *, signum: int | None = None, grace: float | None = None) -> None:
+        """Send the stop signal and start the grace time, in seconds; a worker without pid just goes."""
+        grace = self.config.graceful_timeout if grace is None else grace
+        self._seen.stop_sent(worker, deadline=self._runtime.clock.monotonic() + grace)
+        process = self._by_wid.get(worker.wid)
+        if process is not None:
+            self.task(self._send_stop(process, self.config.stop_signal if signum is None else signum))
+
+    def kill(self, worker: Worker) -> None:
+        """The grace time is over."""
+        self._seen.kill_sent(worker)
+        process = self._by_wid.get(worker.wid)
+        if process is not None:
+            log.warning("%s: process %d did not end in time and is killed", self._owner.name, process.pid)
+            process.kill()
+            self.publish(events.Killed, process_pid=process.pid)
+
+    async def signal(self, process: Process, signum: int) -> bool:
+        """Send a signal unless before_signal forbids it (nobody is asked about SIGKILL); False if it was not sent."""
+        hooks = self._runtime.hooks
+        allowed = signum == signal.SIGKILL or bool(await hooks.before_signal(self._owner, process, signum))
+        sent = allowed and process.send_signal(signum)
+        await hooks.after_signal(self._owner, process, signum)
+        return sent
+
+    async def _send_stop(self, process: Process, signum: int) -> None:
+        children = process.children() if self.config.stop_children else []
+        if await self.signal(process, signum):
+            self.publish(events.Killed, process_pid=process.pid)
+            if process.is_suspended():
+                process.send_signal(signal.SIGCONT)  # signal(7): a stopped process acts on no other signal
+        for pid in signal_all(children, signum):
+            self.publish(events.Killed, process_pid=pid)
+
+    def _on_exit(self, process: Process, returncode: int) -> None:
+        self.task(self._reap(process, returncode))
+
+    async def _reap(self, process: Process, returncode: int) -> None:
+        """The backend has collected the status; the place is free once the last output is taken and before_reap was told."""
+        hooks = self._runtime.hooks
+        await self.output.drain(process.pid)
+        await hooks.before_reap(self._owner, process)
+        self._bury(process, returncode)
+        self.publish(events.Reaped, process_pid=process.pid, exit_code=returncode)
+        self._owner.look()
+        await hooks.after_reap(self._owner, process, returncode)
+
+    def _bury(self, process: Process, returncode: int) -> None:
+        del self._processes[process.pid], self._by_wid[process.wid]
+        backoff = self._seen.exited(
+            process.worker,
+            now=self._runtime.clock.monotonic(),
+            reason=describe_exit(returncode),
+            replace=self.config.respawn and not self.config.on_demand,
+            jitter=self._runtime.jitter(),
+        )
+        self._announce(backoff)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: an internal task failed", self._owner.name, exc_info=task.exception())
+
+
+def signal_all(processes: Iterable[psutil.Process], signum: int) -> Iterator[int]:
+    """Signal processes that may be gone already, never another one of the same pid; yields the pids reached."""
+    for process in processes:
+        try:
+            process.send_signal(signum)
+        except psutil.Error:
+            continue
+        yield process.pid

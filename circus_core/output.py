@@ -1,0 +1,173 @@
+"""Where the output of one watcher's processes goes: its streams, the pipes to them, and standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from circus_core.config.model import StreamConfig, WatcherConfig
+from circus_core.errors import ConfigError, SpawnError
+from circus_core.pipes import OutputPipe, Redirector, Sink, SinkRunner, build_sink
+from circus_core.spawning import StandardStreams
+
+__all__ = ["StreamSource", "WatcherOutput"]
+
+_DRAIN_TIME: Final = 1.0  # seconds that the last words of a process may hold up the report of its exit
+
+
+class StreamSource(Protocol):
+    """Finds the sink for `stream` ("stdout" or "stderr"); None: the configured class."""
+
+    def __call__(self, stream: str, config: StreamConfig | None) -> Sink | None: ...
+
+
+@dataclass(slots=True)
+class Connection:
+    """The streams of one process that is being spawned; the write ends go when the spawn is over."""
+
+    streams: StandardStreams
+    _ours: dict[str, int]
+    _attach: Callable[[dict[str, int], int, int], None]
+
+    def attach(self, pid: int, wid: int) -> None:
+        """The process lives: read its pipes from now on."""
+        self._attach(self._ours, pid, wid)
+        self._ours = {}
+
+
+@dataclass(slots=True, kw_only=True)
+class WatcherOutput:
+    """Runs on the loop. Streams are made at the first start, not before: a watcher that never runs opens no file.
+
+    Attributes:
+        load_class: finds a class in the namespace `circus.streams`.
+        source: asks plugins first.
+    """
+
+    config: WatcherConfig
+    redirector: Redirector
+    load_class: Callable[[str], Any]
+    source: StreamSource
+    _runners: dict[str, SinkRunner] = field(default_factory=dict)
+    _pipes: dict[int, list[OutputPipe]] = field(default_factory=dict)  # by pid
+    _is_open: bool = False
+    _closing: set[asyncio.Task[bool]] = field(default_factory=set)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Open what one process needs; raises SpawnError if a stream can't be made or no descriptor is free."""
+        self._open()
+        ours: dict[str, int] = {}
+        theirs: dict[str, int] = {}
+        try:
+            for name in self._runners:
+                ours[name], theirs[name] = self.redirector.open_pipe()
+            connection = Connection(self._streams(theirs), dict(ours), self._attach)
+            yield connection
+            ours = connection._ours
+        finally:
+            for fd in (*theirs.values(), *(ours.values() if ours else ())):
+                os.close(fd)
+
+    async def drain(self, pid: int) -> None:
+        """Take what an ended process wrote last; waits at most a second for a stream that takes nothing."""
+        pipes = self._pipes.pop(pid, [])
+        if pipes:
+            await asyncio.gather(*(pipe.drain(timeout=_DRAIN_TIME) for pipe in pipes))
+
+    def rest(self) -> None:
+        """The watcher has stopped: deliver what is queued and close the streams, until the next start."""
+        if self._is_open:
+            self._is_open = False
+            for runner in self._runners.values():
+                self._close_later(runner)
+
+    def _close_later(self, runner: SinkRunner) -> None:
+        task = asyncio.get_running_loop().create_task(runner.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def reopen(self) -> None:
+        """Have the streams open their files anew."""
+        for runner in self._runners.values():
+            runner.reopen()
+
+    def reconfigure(self, config: WatcherConfig) -> None:
+        """Take other stream options; what runs is delivered to the new streams from now on.
+
+        Raises:
+            SpawnError: a stream can't be made; the old ones stay.
+        """
+        old_config, self.config = self.config, config
+        if (old_config.stdout_stream, old_config.stderr_stream) == (config.stdout_stream, config.stderr_stream):
+            return
+        old, self._runners = self._runners, {}
+        try:
+            self._runners = dict(self._made_runners())
+        except SpawnError:
+            self.config, self._runners = old_config, old
+            raise
+        if self._is_open:
+            self._hand_over(old)
+
+    def _hand_over(self, old: dict[str, SinkRunner]) -> None:
+        for name, runner in self._runners.items():
+            runner.open()
+            if name in old:
+                self.redirector.redirect(old[name], runner)
+        for name in old.keys() & self._runners.keys():
+            self._close_later(old[name])
+
+    async def close(self) -> None:
+        """Wait until the streams are closed."""
+        self.rest()
+        if self._closing:
+            await asyncio.gather(*self._closing)
+
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        if not self._runners:
+            self._runners = dict(self._made_runners())
+        for runner in self._runners.values():
+            runner.open()
+        self._is_open = True
+
+    def _made_runners(self) -> Iterator[tuple[str, SinkRunner]]:
+        config = self.config
+        for name, stream, is_closed in (
+            ("stdout", config.stdout_stream, config.close_child_stdout),
+            ("stderr", config.stderr_stream, config.close_child_stderr),
+        ):
+            sink = None if is_closed else self._sink(name, stream)
+            if sink is not None:
+                yield name, self.redirector.make_runner(sink, label=f"watcher {config.name!r}: {name}")
+
+    def _sink(self, name: str, stream: StreamConfig | None) -> Sink | None:
+        chosen = self.source(name, stream)
+        if chosen is not None or stream is None:
+            return chosen
+        try:
+            return build_sink(stream, self.load_class, where=f"watcher {self.config.name!r}: {name}_stream")
+        except ConfigError as error:
+            raise SpawnError(str(error)) from error
+
+    def _streams(self, theirs: dict[str, int]) -> StandardStreams:
+        return StandardStreams(
+            stdin=subprocess.DEVNULL if self.config.close_child_stdin else None,
+            stdout=subprocess.DEVNULL if self.config.close_child_stdout else theirs.get("stdout"),
+            stderr=subprocess.DEVNULL if self.config.close_child_stderr else theirs.get("stderr"),
+        )
+
+    def _attach(self, ours: dict[str, int], pid: int, wid: int) -> None:
+        self._pipes[pid] = [
+            self.redirector.attach(
+                fd, self._runners[name], pid=pid, name=name, watcher=self.config.name, wid=wid
+            )
+            for name, fd in ours.items()
+        ]

@@ -1,0 +1,131 @@
+"""One child: started once, signalled, and gone when its status is collected."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from typing import Any
+
+import psutil
+
+from circus_core.backends import Backend, Child, ExitCallback, SpawnRequest
+from circus_core.clock import Clock
+from circus_core.config.model import WatcherConfig
+from circus_core.observed import Worker
+from circus_core.process_info import process_info
+from circus_core.states import ProcessState
+
+__all__ = ["Process", "describe_exit"]
+
+
+class Process:
+    """One running command. A watcher drives it on the loop; alone, `poll`, `wait` and `stop` need no loop.
+
+    Attributes:
+        config: the options it was started with.
+        worker: its place in the watcher: worker number, state, deadlines.
+        started: seconds since the epoch, 0 before it is spawned.
+    """
+
+    __slots__ = ("_backend", "_child", "_clock", "_ps", "config", "started", "worker")
+
+    def __init__(self, config: WatcherConfig, worker: Worker, *, backend: Backend, clock: Clock) -> None:
+        self.config = config
+        self.worker = worker
+        self.started = 0.0
+        self._backend = backend
+        self._clock = clock
+        self._child: Child | None = None
+        self._ps: psutil.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id, 0 before it is spawned."""
+        return self._child.pid if self._child is not None else 0
+
+    @property
+    def wid(self) -> int:
+        return self.worker.wid
+
+    @property
+    def state(self) -> ProcessState:
+        return self.worker.state
+
+    @property
+    def returncode(self) -> int | None:
+        """As in `subprocess`: None while it runs, negative for a death by signal."""
+        return self._child.returncode if self._child is not None else None
+
+    def __repr__(self) -> str:
+        return f"<Process {self.config.name}.{self.wid} pid={self.pid} {self.state.value}>"
+
+    def spawn(self, request: SpawnRequest, on_exit: ExitCallback | None = None) -> None:
+        """Start the command; blocks for about a millisecond. Raises SpawnError."""
+        started = self._clock.wall()
+        self._child = self._backend.spawn(request, on_exit)
+        self.started = started
+
+    def send_signal(self, signum: int) -> bool:
+        """Send to this process and no other; False if it is gone. From any thread."""
+        return self._child is not None and self._child.send_signal(signum)
+
+    def kill(self) -> None:
+        """SIGKILL to the process and its group. From any thread."""
+        if self._child is not None:
+            self._child.send_signal_group(signal.SIGKILL)
+            self._child.send_signal(signal.SIGKILL)
+
+    def is_suspended(self) -> bool:
+        """Tell whether it was stopped by SIGSTOP or a terminal: then it sees no other signal than SIGKILL."""
+        with suppress(psutil.Error):
+            return self._psutil().status() == psutil.STATUS_STOPPED
+        return False
+
+    def age(self) -> float:
+        """Seconds since it was spawned."""
+        return self._clock.monotonic() - self.worker.started if self.worker.started is not None else 0.0
+
+    def children(self, *, recursive: bool = False) -> list[psutil.Process]:
+        """Return its children, or all descendants; reads the process table."""
+        with suppress(psutil.Error):
+            return self._psutil().children(recursive=recursive)
+        return []
+
+    def info(self) -> dict[str, Any]:
+        """Return the mapping of the `stats` command; cpu is measured since the previous call."""
+        return process_info(self._psutil()) | {"started": self.started, "wid": self.wid}
+
+    def poll(self) -> int | None:
+        """Return the return code, None while it runs. Without a loop only."""
+        return self._child.poll() if self._child is not None else None
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Block up to `timeout` seconds for the return code; None if it still runs. Without a loop only."""
+        return self._child.wait(timeout) if self._child is not None else None
+
+    def stop(self, grace: float | None = None) -> int | None:
+        """Ask it to end, then make it; blocks, and returns the return code. Without a loop only.
+
+        Args:
+            grace: seconds from the stop signal to SIGKILL; None for the graceful_timeout of the configuration.
+        """
+        self.send_signal(self.config.stop_signal)
+        code = self.wait(self.config.graceful_timeout if grace is None else grace)
+        if code is None:
+            self.kill()
+            code = self.wait()
+        return code
+
+    def _psutil(self) -> psutil.Process:
+        if self._ps is None:
+            self._ps = psutil.Process(self.pid)
+        return self._ps
+
+
+def describe_exit(returncode: int) -> str:
+    """Say how a process ended, for people."""
+    if returncode >= 0:
+        return f"exit {returncode}"
+    with suppress(ValueError):
+        return f"killed by {signal.Signals(-returncode).name}"
+    return f"killed by signal {-returncode}"

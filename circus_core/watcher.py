@@ -1,0 +1,456 @@
+"""The processes of one command: holds what is wanted and what is, and executes the plan that leads from one to the other.
+
+Nothing here waits: every action is done at once or starts a task whose end is a new fact, and every fact leads
+to a new plan. So a stop is never held up by what came before it, and an idle watcher costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from circus_core import events
+from circus_core.config.mappings import set_option
+from circus_core.config.model import WatcherConfig
+from circus_core.crew import Crew, signal_all
+from circus_core.errors import MessageError, SocketError
+from circus_core.observed import Observed
+from circus_core.plan import (
+    AbandonReload,
+    Action,
+    AskAfterStart,
+    BeginStart,
+    BeginStop,
+    Desired,
+    FinishStop,
+    GiveUp,
+    Kill,
+    Policy,
+    Replacement,
+    Spawn,
+    Stop,
+    is_settled,
+    plan,
+)
+from circus_core.process import Process
+from circus_core.runtime import Runtime
+from circus_core.shown_options import replaces_processes, shown_options
+from circus_core.sockets import ConnectionWatch
+from circus_core.spawning import named_sockets
+from circus_core.states import WatcherEvent, WatcherState
+
+__all__ = ["Changes", "Watcher"]
+
+log = logging.getLogger("circus")
+
+Changes = Mapping[str, list[int]]
+"""Sorted pids: `started` and `kept`, and `stopped` where processes were replaced."""
+
+_T = TypeVar("_T")
+
+
+class Watcher:
+    """The processes of one command. Runs on the loop.
+
+    start, stop, restart, reload, resize and kill change the wish at once and return a future for what comes of
+    it, when nothing is under way any more; nobody has to await it.
+
+    Attributes:
+        env: the environment of the next process; a before_spawn hook may change it.
+    """
+
+    def __init__(self, config: WatcherConfig, runtime: Runtime) -> None:
+        self.config = config
+        self.env: dict[str, str] = dict(config.env)
+        self._runtime = runtime
+        self._desired = Desired(numprocesses=config.numprocesses)
+        self._seen = Observed()
+        self._policy = _policy(config)
+        self._crew = Crew(self, self._seen, runtime)
+        self._reason = ""
+        self._hook: asyncio.Task[None] | None = None  # before_start, after_start or before_stop
+        self._waiters: list[asyncio.Future[None]] = []
+        self._next_look: asyncio.Handle | None = None
+        self._wake_up: asyncio.TimerHandle | None = None
+        self._connections = ConnectionWatch(runtime.loop, runtime.sockets)
+
+    # What can be seen
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def state(self) -> WatcherState:
+        return self._seen.state
+
+    @property
+    def numprocesses(self) -> int:
+        """How many processes are wanted."""
+        return self._desired.numprocesses
+
+    @property
+    def processes(self) -> Mapping[int, Process]:
+        """Those that have a pid, by pid, in spawn order."""
+        return self._crew.processes
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this state, for people; empty when there is nothing to say."""
+        now = self._runtime.clock.monotonic()
+        waiting = [b for b in self._seen.backoffs.values() if b.until > now]
+        if waiting:
+            soonest = min(waiting, key=lambda b: b.until)
+            return f"backoff: {soonest.reason}, next try in {soonest.until - now:.1f} s"
+        return "on demand: waits for a connection" if self._waits_for_connection else self._reason
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing runs and nothing is wanted."""
+        return self.state is WatcherState.STOPPED and not self._desired.running
+
+    def __repr__(self) -> str:
+        return f"<Watcher {self.name!r} {self.state.value} {len(self.processes)}/{self.numprocesses}>"
+
+    # What can be wished
+
+    def start(self) -> asyncio.Future[Changes]:
+        """Want it running; what failed before is tried again at once."""
+        before = self._crew.pids()
+        self._wish(running=True)
+        self._seen.lost = 0
+        self._seen.forgive()
+        return self._outcome(lambda: _started(before, self._crew.pids()))
+
+    def stop(self) -> asyncio.Future[None]:
+        """Want it stopped; wins over whatever is under way. Done when no process is left."""
+        self._wish(running=False)
+        return self._outcome(lambda: None)
+
+    def restart(self) -> asyncio.Future[Changes]:
+        """Stop, then start."""
+        before = self._crew.pids()
+        self._wish(running=True, cycle=self._desired.cycle + 1)
+        return self._outcome(lambda: _replaced(before, self._crew.pids()))
+
+    def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[Changes]:
+        """Replace every process by a new one, or send SIGHUP (send_hup); a stopped watcher is started.
+
+        Args:
+            graceful: False: restart.
+            sequential: stop one, then spawn one; else spawn one, then stop one.
+        """
+        if not graceful:
+            return self.restart()
+        before = self._crew.pids()
+        if self.is_idle:
+            self.start()
+            return self._outcome(lambda: _replaced(before, self._crew.pids()))
+        how = Replacement.SEQUENTIAL if sequential else Replacement.ROLLING
+        return self._crew.task(self._reload(how, before))
+
+    def set_numprocesses(self, number: int) -> asyncio.Future[int]:
+        """Want so many processes; negative means none, a singleton has at most one."""
+        number = max(0, min(number, 1) if self.config.singleton else number)
+        previous = self.numprocesses
+        if number != previous:
+            self._seen.resized(number - previous)
+            self._wish(numprocesses=number)
+            self._crew.task(self._runtime.hooks.after_resize(self, previous))
+        return self._outcome(lambda: self.numprocesses)
+
+    def incr(self, nb: int = 1) -> asyncio.Future[int]:
+        """Want more processes; a singleton stays as it is."""
+        return self.set_numprocesses(self.numprocesses + (0 if self.config.singleton else nb))
+
+    def decr(self, nb: int = 1) -> asyncio.Future[int]:
+        """Want fewer processes; a singleton stays as it is."""
+        return self.incr(-nb)
+
+    def kill(
+        self, pid: int | None = None, signum: int | None = None, graceful_timeout: float | None = None
+    ) -> asyncio.Future[None]:
+        """Stop one process, or all, and let them be replaced; a pid that it does not have is ignored, as in 0.19.
+
+        Args:
+            signum: instead of stop_signal.
+            graceful_timeout: seconds, instead of the option.
+        """
+        for process in self._crew:
+            if process.worker.is_live and pid in (None, process.pid):
+                self._crew.stop(process.worker, signum=signum, grace=graceful_timeout)
+        self.look()
+        return self._outcome(lambda: None)
+
+    def send_signal(self, pid: int, signum: int) -> None:
+        """Send a signal to one process; before_signal is asked first. From any thread.
+
+        Raises:
+            MessageError: it has no such process.
+            OSError: there is no such signal.
+        """
+        if signum not in signal.valid_signals():
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        process = self._process(pid)
+        self._runtime.loop.call_soon_threadsafe(lambda: self._crew.task(self._crew.signal(process, signum)))
+
+    def send_signal_child(self, pid: int, child_pid: int, signum: int) -> None:
+        """Send a signal to a direct child of a process. Raises MessageError: it has no such child."""
+        children = [child for child in self._process(pid).children() if child.pid == child_pid]
+        if not list(signal_all(children, signum)):
+            raise MessageError(f"process {child_pid} is not a child of {pid} in {self.name!r}")
+
+    def send_signal_children(self, pid: int, signum: int, *, recursive: bool = False) -> None:
+        """Send a signal to the direct children of a process, or to all its descendants."""
+        list(signal_all(self._process(pid).children(recursive=recursive), signum))
+
+    def options(self) -> dict[str, Any]:
+        """Return the options as the `options` command shows them."""
+        return shown_options(self.config) | {"numprocesses": self.numprocesses}
+
+    def set_options(self, options: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Change options; processes are replaced where a new value needs that. All or nothing.
+
+        Raises:
+            ConfigError: a key is unknown or a value does not fit.
+            SpawnError: a stream can't be made.
+        """
+        config = self.config
+        for key, value in options.items():
+            config = set_option(config, key, value)
+        self._crew.output.reconfigure(config)
+        self.config, self.env, self._policy = config, dict(config.env), _policy(config)
+        for _ in options:
+            self._crew.publish(events.Updated)
+        resized = self.set_numprocesses(config.numprocesses) if "numprocesses" in options else None
+        if not self.is_idle and any(replaces_processes(key) for key in options):
+            return self.reload()
+        return resized or self._outcome(lambda: None)
+
+    def reopen_output(self) -> None:
+        """Have the streams open their files anew."""
+        self._crew.output.reopen()
+
+    async def close(self) -> None:
+        """Give back what it holds. Only when it is idle."""
+        self._set_wake_up(None)
+        self._connections.cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
+        await self._crew.close()
+
+    # The plan and its execution
+
+    def look(self) -> None:
+        """Plan at the next pass of the loop, because something happened."""
+        if self._next_look is None:
+            self._next_look = self._runtime.loop.call_soon(self._reconcile)
+
+    def give_up(self, reason: str) -> None:
+        """Stop for good: it can't be started, or a hook will not have it."""
+        log.warning("%s: %s", self.name, reason)
+        self._wish(running=False)
+        self._reason = reason
+
+    def _wish(self, **changes: Any) -> None:
+        self._desired = replace(self._desired, **changes)
+        self._reason = ""
+        self.look()
+
+    def _reconcile(self) -> None:
+        self._next_look = None
+        decision = plan(self._desired, self._seen, self._policy, self._runtime.clock.monotonic())
+        for action in decision.actions:
+            self._apply(action)
+        if decision.actions:
+            self.look()
+        else:
+            self._set_wake_up(decision.wake_at)
+            self._watch_connections()
+            self._tell_waiters()
+
+    def _apply(self, action: Action) -> None:
+        match action:
+            case Spawn(wid):
+                self._crew.spawn(wid, generation=self._desired.generation)
+            case Stop(wid):
+                self._crew.stop(self._seen.workers[wid])
+            case Kill(wid):
+                self._crew.kill(self._seen.workers[wid])
+            case BeginStart():
+                self._seen.begin_start(self._desired.cycle)
+                self._ask(self._before_start())
+            case AskAfterStart():
+                self._seen.hold = True
+                self._ask(self._after_start())
+            case BeginStop():
+                self._seen.begin_stop()
+                self._ask(self._before_stop())
+            case FinishStop():
+                self._finish_stop()
+            case GiveUp(reason):
+                self.give_up(reason)
+            case AbandonReload(reason):
+                self._abandon_reload(reason)
+
+    def _set_wake_up(self, at: float | None) -> None:
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+            self._wake_up = None
+        if at is not None:
+            delay = max(0.0, at - self._runtime.clock.monotonic())
+            self._wake_up = self._runtime.loop.call_later(delay, self.look)
+
+    def _tell_waiters(self) -> None:
+        if self._waiters and is_settled(self._desired, self._seen, self._policy, self._runtime.clock.monotonic()):
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _outcome(self, result: Callable[[], _T]) -> asyncio.Future[_T]:
+        """A future of `result()`, taken when nothing is under way any more."""
+        settled: asyncio.Future[None] = self._runtime.loop.create_future()
+        self._waiters.append(settled)
+        outcome: asyncio.Future[_T] = self._runtime.loop.create_future()
+
+        def take(_: asyncio.Future[None]) -> None:
+            if not outcome.done():
+                outcome.set_result(result())
+
+        settled.add_done_callback(take)
+        self.look()
+        return outcome
+
+    # Start, stop and reload of the whole watcher
+
+    def _ask(self, hook: Coroutine[Any, Any, None]) -> None:
+        """Ask a hook of the watcher; the one that was asked before is not waited for any more."""
+        if self._hook is not None and self._hook is not asyncio.current_task():
+            self._hook.cancel()
+        self._announce_state()
+        self._hook = self._crew.task(hook)
+
+    async def _before_start(self) -> None:
+        verdict = await self._runtime.hooks.before_start(self)
+        self._seen.hold = False
+        if not verdict:
+            self._seen.report(WatcherEvent.REFUSED)
+            self.give_up(f"before_start said no ({verdict.by})")
+            self._announce_state()
+        self.look()
+
+    async def _after_start(self) -> None:
+        verdict = await self._runtime.hooks.after_start(self)
+        if verdict:
+            self._seen.hold = False
+            self._seen.report(WatcherEvent.STARTED)
+            log.info("%s started", self.name)
+            self._announce_state()
+            self._crew.publish(events.Started)
+        else:
+            self.give_up(f"after_start said no ({verdict.by})")
+        self.look()
+
+    async def _before_stop(self) -> None:
+        await self._runtime.hooks.before_stop(self)
+        self._seen.hold = False
+        self.look()
+
+    def _finish_stop(self) -> None:
+        self._seen.finish_stop()
+        self._crew.output.rest()
+        log.info("%s stopped", self.name)
+        self._crew.publish(events.Stopped)
+        self._announce_state()
+        self._crew.task(self._runtime.hooks.after_stop(self))
+
+    async def _reload(self, how: Replacement, before: frozenset[int]) -> Changes:
+        verdict = await self._runtime.hooks.before_reload(self)
+        if not verdict:
+            log.warning("%s: before_reload said no (%s)", self.name, verdict.by)
+        elif self.config.send_hup:
+            self._hang_up()
+            await self._reloaded()
+        else:
+            self._wish(generation=self._desired.generation + 1, replacement=how)
+            self._seen.forgive()
+            await self._outcome(lambda: None)
+            await self._reloaded()
+        return _replaced(before, self._crew.pids())
+
+    def _hang_up(self) -> None:
+        for process in self._crew:
+            log.info("SENDING HUP to %d", process.pid)
+            process.send_signal(signal.SIGHUP)
+
+    async def _reloaded(self) -> None:
+        if self.state is WatcherState.ACTIVE and not self._reason:
+            log.info("%s reloaded", self.name)
+            self._crew.publish(events.Reloaded)
+            await self._runtime.hooks.after_reload(self)
+
+    def _abandon_reload(self, reason: str) -> None:
+        log.error("%s: reload abandoned, what runs is kept: %s", self.name, reason)
+        self._reason = f"reload abandoned: {reason}"
+        self._seen.adopt(self._desired.generation)
+
+    def _announce_state(self) -> None:
+        self._crew.publish(events.StateChanged, state=self.state.value, reason=self._reason)
+
+    # On demand
+
+    @property
+    def _waits_for_connection(self) -> bool:
+        is_missing_some = self.state is WatcherState.STOPPED or self._seen.lost > 0
+        return self.config.on_demand and self._desired.running and is_missing_some
+
+    def _watch_connections(self) -> None:
+        if not self._waits_for_connection:
+            self._connections.cancel()
+        elif not self._connections.is_armed:
+            try:
+                self._connections.watch(self._own_sockets(), self._connected)
+            except SocketError as error:
+                self.give_up(str(error))
+
+    def _own_sockets(self) -> list[str]:
+        """The sockets whose first connection starts it: those that its command names, or all."""
+        return sorted(named_sockets(self.config) or self._runtime.sockets)
+
+    def _connected(self) -> None:
+        self._seen.demanded, self._seen.lost = True, 0
+        self._crew.task(self._runtime.hooks.first_connection(self))
+        self.look()
+
+    # Small things
+
+    def _process(self, pid: int) -> Process:
+        try:
+            return self.processes[pid]
+        except KeyError:
+            raise MessageError(f"process {pid} not found in {self.name!r}") from None
+
+
+def _policy(config: WatcherConfig) -> Policy:
+    return Policy(
+        warmup_delay=config.warmup_delay,
+        max_retry=config.max_retry,
+        respawn=config.respawn,
+        singleton=config.singleton,
+        on_demand=config.on_demand,
+    )
+
+
+def _started(before: frozenset[int], after: frozenset[int]) -> Changes:
+    return {"started": sorted(after - before), "kept": sorted(after & before)}
+
+
+def _replaced(before: frozenset[int], after: frozenset[int]) -> Changes:
+    return {"stopped": sorted(before - after), **_started(before, after)}
