@@ -66,10 +66,15 @@ class Hooks:
     # Configuration: plain calls, a fault ends what was asked for.
 
     def register_options(self) -> list[Option]:
-        """Return the options that plugins declare; raises PluginError."""
-        return [
-            option for _, answer in self._ask_plainly("register_options", PluginError) for option in answer
-        ]
+        """Return the options that plugins declare; raises PluginError, also if two declare the same."""
+        found: dict[tuple[str, str], tuple[pluggy.HookImpl, Option]] = {}
+        for implementation, options in self._ask_plainly("register_options", PluginError):
+            for option in options:
+                other, _ = found.setdefault((option.section, option.name), (implementation, option))
+                if other is not implementation:
+                    what = f"{option.name!r} of [{option.section}] is declared by {self._label(other)} too"
+                    self._refuse("register_options", implementation, PluginError, what)
+        return [option for _, option in found.values()]
 
     def read_config(self, path: Path) -> Mapping[str, Mapping[str, Any]] | None:
         """Return the sections that a plugin read from `path`, or None; raises ConfigError."""
