@@ -187,7 +187,7 @@ class Arbiter:
             ConfigError: the file can't be used; nothing is done.
         """
         if self._check_config is None:
-            return self.restart_watchers(self.iter_watchers())
+            return self.restart_watchers()
         self._check_config()
         self.is_restarting = True
         return self.request_stop()
@@ -202,19 +202,20 @@ class Arbiter:
 
     # All watchers, or some. The wish changes at once, except that [circus] warmup_delay is waited in between.
 
-    def start_watchers(self, watchers: Sequence[Watcher] | None = None) -> asyncio.Future[list[Changes]]:
+    def start_watchers(self, watchers: Iterable[WatcherView] | None = None) -> asyncio.Future[list[Changes]]:
         """Start these, highest priority first; None: all with autostart."""
-        chosen = [w for w in self.iter_watchers() if w.config.autostart] if watchers is None else watchers
-        return self._each(chosen, Watcher.start)
+        chosen = self._chosen(watchers)
+        return self._each([w for w in chosen if w.config.autostart or watchers is not None], Watcher.start)
 
-    def stop_watchers(self, watchers: Sequence[Watcher] | None = None) -> asyncio.Future[list[None]]:
+    def stop_watchers(self, watchers: Iterable[WatcherView] | None = None) -> asyncio.Future[list[None]]:
         """Stop these, or all, at the same time; lowest priority first."""
-        chosen = self.iter_watchers() if watchers is None else list(watchers)
-        return asyncio.gather(*(w.stop() for w in reversed(chosen)))
+        return asyncio.gather(*(w.stop() for w in reversed(self._chosen(watchers))))
 
-    def restart_watchers(self, watchers: Sequence[Watcher]) -> asyncio.Future[list[Changes]]:
-        """Stop and start these."""
-        return self._each(watchers, Watcher.restart)
+    def restart_watchers(
+        self, watchers: Iterable[WatcherView] | None = None
+    ) -> asyncio.Future[list[Changes]]:
+        """Stop and start these, or all."""
+        return self._each(self._chosen(watchers), Watcher.restart)
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[list[Changes]]:
         """Reload all watchers that are not stopped."""
@@ -233,11 +234,11 @@ class Arbiter:
         self._task(self.hooks.watcher_added(watcher))
         return watcher
 
-    def remove_watcher(self, watcher: Watcher, *, nostop: bool = False) -> asyncio.Task[None]:
+    def remove_watcher(self, watcher: WatcherView, *, nostop: bool = False) -> asyncio.Task[None]:
         """Forget a watcher and stop it; with `nostop` its processes go on and are nobody's business any more."""
-        del self._watchers[watcher.name.lower()]
+        retired = self._watchers.pop(watcher.name.lower())
         self.publish(events.Removed(watcher=watcher.name, time=self.clock.wall()))
-        return self._task(self._retire(watcher, nostop=nostop))
+        return self._task(self._retire(retired, nostop=nostop))
 
     # Inside
 
@@ -297,6 +298,11 @@ class Arbiter:
         watcher = Watcher(config, self._runtime)
         self._watchers[config.name.lower()] = watcher
         return watcher
+
+    def _chosen(self, watchers: Iterable[WatcherView] | None) -> list[Watcher]:
+        """These watchers, or all, highest priority first."""
+        names = None if watchers is None else {w.name for w in watchers}
+        return [w for w in self.iter_watchers() if names is None or w.name in names]
 
     def _each(
         self, watchers: Sequence[Watcher], action: Callable[[Watcher], Awaitable[Changes]]

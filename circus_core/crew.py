@@ -177,7 +177,9 @@ class Crew:
     def _failed(self, worker: Worker, reason: str, *, counted: bool) -> None:
         log.warning("error in %r: %s", self._owner.name, reason)
         now, jitter = self._runtime.clock.monotonic(), self._runtime.jitter()
-        self._announce(self._seen.spawn_failed(worker, now=now, reason=reason, counted=counted, jitter=jitter))
+        self._announce(
+            self._seen.spawn_failed(worker, now=now, reason=reason, counted=counted, jitter=jitter)
+        )
 
     def _announce(self, backoff: Backoff | None) -> None:
         if backoff is None:

@@ -149,13 +149,17 @@ class Observed:
         """It is one of the wanted processes now."""
         worker.state = advance_process(worker.state, ProcessEvent.BECAME_READY)
 
-    def spawn_failed(self, worker: Worker, *, now: float, reason: str, counted: bool, jitter: float) -> Backoff:
+    def spawn_failed(
+        self, worker: Worker, *, now: float, reason: str, counted: bool, jitter: float
+    ) -> Backoff:
         """It could not be spawned, or was not allowed to; `counted`: against max_retry."""
         worker.state = advance_process(worker.state, ProcessEvent.SPAWN_FAILED)
         del self.workers[worker.wid]
         self.failed_spawns += counted
         failures = self._failures(worker.wid) + 1
-        return self._back_off(worker.wid, now, retry_delay(failures, jitter=jitter), failures, reason, came_up=False)
+        return self._back_off(
+            worker.wid, now, retry_delay(failures, jitter=jitter), failures, reason, came_up=False
+        )
 
     def refused(self, worker: Worker, *, now: float, reason: str, jitter: float) -> Backoff:
         """It runs, but a hook will not have it; its successor waits."""
@@ -175,7 +179,9 @@ class Observed:
         """SIGKILL was sent; nothing more can be done to it."""
         worker.deadline = None
 
-    def exited(self, worker: Worker, *, now: float, reason: str, replace: bool, jitter: float) -> Backoff | None:
+    def exited(
+        self, worker: Worker, *, now: float, reason: str, replace: bool, jitter: float
+    ) -> Backoff | None:
         """Its exit was collected; returns the delay of its successor, if any.
 
         `replace`: a successor is spawned without being asked for (respawn). The first quick death in a

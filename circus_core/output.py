@@ -104,7 +104,10 @@ class WatcherOutput:
             SpawnError: a stream can't be made; the old ones stay.
         """
         old_config, self.config = self.config, config
-        if (old_config.stdout_stream, old_config.stderr_stream) == (config.stdout_stream, config.stderr_stream):
+        if (old_config.stdout_stream, old_config.stderr_stream) == (
+            config.stdout_stream,
+            config.stderr_stream,
+        ):
             return
         old, self._runners = self._runners, {}
         try:

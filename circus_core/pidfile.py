@@ -24,7 +24,9 @@ class PidFile:
         """
         holder = self.holder()
         if holder is not None and holder != os.getpid():
-            raise CircusError(f"pid file '{self.path}' belongs to process {holder}, which is alive; stop it first")
+            raise CircusError(
+                f"pid file '{self.path}' belongs to process {holder}, which is alive; stop it first"
+            )
         try:
             fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         except OSError as error:

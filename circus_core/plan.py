@@ -163,7 +163,12 @@ def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> 
     """Tell whether nothing is under way; a worker that waits out a backoff is as settled as it can be."""
     if seen.state is WatcherState.STOPPED:
         return not desired.running or (policy.on_demand and not seen.demanded)
-    if seen.state is not WatcherState.ACTIVE or not desired.running or seen.hold or seen.cycle != desired.cycle:
+    if (
+        seen.state is not WatcherState.ACTIVE
+        or not desired.running
+        or seen.hold
+        or seen.cycle != desired.cycle
+    ):
         return False
     workers = seen.workers.values()
     if any(w.state is not ProcessState.RUNNING or _is_old(w, desired) for w in workers):
@@ -177,7 +182,9 @@ def _go_down(seen: Observed, now: float) -> Plan:
     workers = _oldest_first(seen)
     if not workers:
         return Plan() if seen.hold else Plan((FinishStop(),))
-    stops = [Stop(w.wid) for w in workers if w.is_live and not (seen.hold and w.state is not ProcessState.PENDING)]
+    stops = [
+        Stop(w.wid) for w in workers if w.is_live and not (seen.hold and w.state is not ProcessState.PENDING)
+    ]
     return Plan((*stops, *_overdue(workers, now)), _next_deadline(workers, now))
 
 
@@ -201,7 +208,12 @@ def _keep_up(desired: Desired, seen: Observed, policy: Policy, now: float) -> Pl
     actions: list[Action] = [*_overdue(workers, now), *stops, *spawns]
     if not actions and seen.state is WatcherState.STARTING and _came_up(desired, seen):
         actions.append(AskAfterStart())
-    wakes = [spawn_at, _next_deadline(workers, now), _next_expiry(workers, now), _next_turn(desired, seen, workers, now)]
+    wakes = [
+        spawn_at,
+        _next_deadline(workers, now),
+        _next_expiry(workers, now),
+        _next_turn(desired, seen, workers, now),
+    ]
     return Plan(tuple(actions), min((t for t in wakes if t is not None), default=None))
 
 
@@ -229,14 +241,18 @@ def _expired(workers: list[Worker], now: float) -> list[Worker]:
     return [w for w in running if w.expires is not None and w.expires <= now]
 
 
-def _surplus(desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], leaving: int) -> list[Worker]:
+def _surplus(
+    desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], leaving: int
+) -> list[Worker]:
     """The oldest of those that are too many, when `leaving` of them go anyway."""
     live = [w for w in workers if w.is_live]
     excess = len(live) - leaving - most_allowed(desired, seen, policy)
     return live[: max(0, excess)]
 
 
-def _outdated(desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], now: float) -> list[Stop]:
+def _outdated(
+    desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], now: float
+) -> list[Stop]:
     """The next worker of an older generation that may go."""
     live = [w for w in workers if w.is_live]
     old = [w for w in live if _is_old(w, desired)]
@@ -262,7 +278,11 @@ def _missing(
     live = [w for w in workers if w.is_live]
     current = [w for w in live if not _is_old(w, desired)]
     room = min(most_allowed(desired, seen, policy) - len(live), wanted(desired, seen) - len(current))
-    if room <= 0 or (not _is_rolling(desired, policy) and len(live) != len(workers) and _one_at_a_time(desired, seen, policy)):
+    if room <= 0 or (
+        not _is_rolling(desired, policy)
+        and len(live) != len(workers)
+        and _one_at_a_time(desired, seen, policy)
+    ):
         return [], None
     if now < seen.next_spawn:
         return [], seen.next_spawn

@@ -30,7 +30,16 @@ def process_info(process: psutil.Process) -> dict[str, Any]:
 
 def _one(process: psutil.Process) -> dict[str, Any]:
     # oneshot() reads each file of /proc once; attributes that fail become N/A (psutil documentation, as_dict)
-    wanted = ["memory_info", "cpu_percent", "memory_percent", "cpu_times", "username", "nice", "create_time", "name"]
+    wanted = [
+        "memory_info",
+        "cpu_percent",
+        "memory_percent",
+        "cpu_times",
+        "username",
+        "nice",
+        "create_time",
+        "name",
+    ]
     try:
         values = process.as_dict(attrs=wanted, ad_value=None)
     except psutil.NoSuchProcess:

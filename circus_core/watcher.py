@@ -308,7 +308,9 @@ class Watcher:
             self._wake_up = self._runtime.loop.call_later(delay, self.look)
 
     def _tell_waiters(self) -> None:
-        if self._waiters and is_settled(self._desired, self._seen, self._policy, self._runtime.clock.monotonic()):
+        if self._waiters and is_settled(
+            self._desired, self._seen, self._policy, self._runtime.clock.monotonic()
+        ):
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:
                 if not waiter.done():

@@ -14,15 +14,15 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
-from circus_core.arbiter import Arbiter, Control
+from circus_core.arbiter import Arbiter
 from circus_core.config.check import check
 from circus_core.config.load import LoadResult
 from circus_core.config.model import Config
 from circus_core.config.problems import raise_errors
-from circus_core.controller import Controller
 from circus_core.daemonize import Background, daemonize
 from circus_core.drivers import Drivers
 from circus_core.errors import CircusError, EndpointError, SocketError
+from circus_core.library import control_with
 from circus_core.loading import load_config, load_options
 from circus_core.logs import configure_logging
 from circus_core.pidfile import PidFile
@@ -144,7 +144,7 @@ class _Daemon:
             config,
             plugins=plugins,
             drivers=self._drivers,
-            control=lambda arbiter: _control(arbiter, self._drivers),
+            control=control_with(self._drivers),
             subreaper=True,
             check_config=lambda: self._load(plugin_manager()),
         )
@@ -180,19 +180,6 @@ def _with_command_line(config: Config, options: argparse.Namespace) -> Config:
     }
     changes = {name: value for name, value in given.items() if value is not None}
     return replace(config, arbiter=replace(config.arbiter, **changes))
-
-
-def _control(arbiter: Arbiter, drivers: Drivers) -> Control:
-    return Controller(
-        arbiter,
-        endpoint=arbiter.config.endpoint,
-        pubsub_endpoint=arbiter.config.pubsub_endpoint,
-        endpoint_owner=arbiter.config.endpoint_owner,
-        commands=lambda name: drivers.load("circus.commands", name)(),
-        hooks=arbiter.hooks,
-        clock=arbiter.clock,
-        loop=asyncio.get_running_loop(),
-    )
 
 
 def _signal_callbacks(arbiter: Arbiter) -> dict[int, Callable[[], None]]:

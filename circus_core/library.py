@@ -1,0 +1,244 @@
+"""The arbiter for programs that embed it: in their own loop, in a thread, or as the whole program."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from circus_core.arbiter import Arbiter, Control, ControlFactory
+from circus_core.backends import Backend
+from circus_core.clock import SystemClock
+from circus_core.config.load import load_or_raise
+from circus_core.config.mappings import (
+    arbiter_from_mapping,
+    plugin_from_mapping,
+    socket_from_mapping,
+    watcher_from_mapping,
+)
+from circus_core.config.model import Config
+from circus_core.controller import Controller
+from circus_core.drivers import Drivers
+from circus_core.loading import load_options
+from circus_core.observed import Worker
+from circus_core.plugins import plugin_manager
+from circus_core.process import Process
+from circus_core.spawning import StandardStreams, spawn_request
+from circus_core.states import ProcessState
+
+__all__ = ["EmbeddedArbiter", "arbiter_from_file", "control_with", "get_arbiter", "start_process"]
+
+_T = TypeVar("_T")
+
+
+class EmbeddedArbiter(Arbiter):
+    """An arbiter that leaves its host alone: no signal handlers, no umask, no subreaper, no foreign child reaped.
+
+    - `await arbiter.start()` ... `await arbiter.stop()` in a running loop, or `async with arbiter`.
+    - `arbiter.start()` without a running loop: runs one, and returns when the arbiter has been stopped.
+    - with background=True: start() returns when the watchers are being started, in a thread of their own;
+      stop() waits for the end of that thread. `with arbiter` does both.
+
+    Only call() and stop() may be used from another thread than that of its loop.
+    """
+
+    def __init__(
+        self, config: Config, *, background: bool = False, with_endpoints: bool = True, **options: Any
+    ) -> None:
+        """Args:
+        background: run in a thread.
+        with_endpoints: open the control and event endpoints of the configuration.
+        options: of Arbiter.
+        """
+        drivers = Drivers()
+        control = control_with(drivers) if with_endpoints else None
+        super().__init__(
+            config, **{"plugins": plugin_manager(), "drivers": drivers, "control": control, **options}
+        )
+        self._background = background
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Awaitable[None] | None:
+        """Begin. In a running loop: to be awaited, done when the watchers are being started."""
+        if self._background:
+            self._start_thread()
+            return None
+        loop = _running_loop()
+        if loop is not None:
+            return loop.create_task(self._open_here())
+        asyncio.run(self._serve(lambda: None))
+        return None
+
+    def stop(self) -> Awaitable[None] | None:
+        """End, and wait for it; harmless when it does not run. In its loop: to be awaited. From any thread."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return None
+        if loop is _running_loop():
+            return loop.create_task(self.close())
+        loop.call_soon_threadsafe(self.request_stop)
+        if self._thread is not None:
+            self._thread.join()
+        return None
+
+    def call(self, function: Callable[[], Awaitable[_T]], timeout: float | None = None) -> _T:
+        """Run `function` on the arbiter's loop and wait for what it returns to be done. From another thread.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: it took longer.
+            RuntimeError: the arbiter does not run.
+        """
+
+        async def work() -> _T:
+            return await function()
+
+        if self._loop is None:
+            raise RuntimeError("the arbiter does not run; call start() first")
+        done: Future[_T] = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        return done.result(timeout)
+
+    async def __aenter__(self) -> Self:
+        await self._open_here()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        self._start_thread()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def _open_here(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.open()
+
+    async def _serve(self, opened: Callable[[], None]) -> None:
+        await self._open_here()
+        opened()
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:  # Ctrl-C in asyncio.run
+            await self.close()
+            raise
+
+    def _start_thread(self) -> None:
+        started: Future[None] = Future()
+
+        def run() -> None:
+            try:
+                asyncio.run(self._serve(lambda: started.set_result(None)))
+            except BaseException as error:
+                if started.done():
+                    raise
+                started.set_exception(error)
+
+        self._thread = threading.Thread(target=run, name="circus arbiter", daemon=True)
+        self._thread.start()
+        started.result()
+
+
+def get_arbiter(
+    watchers: Iterable[Mapping[str, Any]] | str,
+    controller: str | None = None,
+    pubsub_endpoint: str | None = None,
+    *,
+    background: bool = False,
+    plugins: Iterable[Mapping[str, Any]] = (),
+    sockets: Iterable[Mapping[str, Any]] = (),
+    arbiter: Mapping[str, Any] | None = None,
+    with_endpoints: bool = True,
+    **options: Any,
+) -> EmbeddedArbiter:
+    """Make an arbiter from mappings; their keys are the options of the sections of a configuration file.
+
+    Args:
+        watchers: a mapping per watcher, `cmd` at least; or one command line, whose further options are `options`:
+            `get_arbiter("myprogram", numprocesses=3)`.
+        controller, pubsub_endpoint: default tcp://127.0.0.1:5555 and :5556.
+        background: run in a thread.
+        plugins: a mapping per plugin, `use` at least.
+        sockets: a mapping per socket, `name` at least.
+        arbiter: further options of the `[circus]` section.
+        with_endpoints: False: nothing is bound, the arbiter is driven from this program only.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    if isinstance(watchers, str):
+        watchers, options = [{"cmd": watchers, **options}], {}
+    section = {**(arbiter or {}), **options}
+    if controller is not None:
+        section["endpoint"] = controller
+    if pubsub_endpoint is not None:
+        section["pubsub_endpoint"] = pubsub_endpoint
+    config = Config(
+        arbiter=arbiter_from_mapping(section),
+        watchers=tuple(watcher_from_mapping(mapping) for mapping in watchers),
+        sockets=tuple(socket_from_mapping(mapping) for mapping in sockets),
+        plugins=tuple(plugin_from_mapping(mapping) for mapping in plugins),
+    )
+    return EmbeddedArbiter(config, background=background, with_endpoints=with_endpoints)
+
+
+def arbiter_from_file(path: str, *, background: bool = False, **options: Any) -> EmbeddedArbiter:
+    """Make an arbiter from a configuration file. Raises ConfigError with every problem."""
+    plugins, drivers = plugin_manager(), Drivers()
+    config = load_or_raise(path, **load_options(plugins=plugins, drivers=drivers))
+    return EmbeddedArbiter(config, background=background, plugins=plugins, **options)
+
+
+def start_process(cmd: str, **options: Any) -> Process:
+    """Start one process without a watcher or a loop; it is not kept alive.
+
+    Args:
+        options: of a `[watcher:NAME]` section, such as `env`, `shell` or `working_dir`.
+
+    Raises:
+        ConfigError, SpawnError: an option does not fit, or it can't be started.
+    """
+    config = watcher_from_mapping({"cmd": cmd, **options})
+    backend: Backend = Drivers().load("circus.backends", config.backend)(loop=None, subreaper=False)
+    clock = SystemClock()
+    worker = Worker(wid=1, serial=0, generation=1, state=ProcessState.RUNNING, started=clock.monotonic())
+    process = Process(config, worker, backend=backend, clock=clock)
+    streams = StandardStreams(stdin=subprocess.DEVNULL if config.close_child_stdin else None)
+    process.spawn(spawn_request(config, worker.wid, env=config.env, sockets={}, streams=streams))
+    return process
+
+
+def control_with(drivers: Drivers) -> ControlFactory:
+    """Return what makes the endpoints of an arbiter, with the commands that are installed."""
+
+    def control(arbiter: Arbiter) -> Control:
+        return Controller(
+            arbiter,
+            endpoint=arbiter.config.endpoint,
+            pubsub_endpoint=arbiter.config.pubsub_endpoint,
+            endpoint_owner=arbiter.config.endpoint_owner,
+            commands=lambda name: drivers.load("circus.commands", name)(),
+            hooks=arbiter.hooks,
+            clock=arbiter.clock,
+            loop=asyncio.get_running_loop(),
+        )
+
+    return control
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
