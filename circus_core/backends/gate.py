@@ -3,7 +3,8 @@
 Nothing of Python runs between fork and exec in the daemon (a fork of a large daemon costs 100 ms, a
 vfork less than one), so what must be done in the child is done by a small program in front:
 
-- identity alone: ``setpriv --reuid=... -- COMMAND``;
+- identity alone: ``setpriv --reuid=... -- COMMAND``; setpriv gives up the rights of root with its
+  execve, so the file of the command is looked up with them;
 - limits or niceness: a *gate*, ``/bin/sh`` that waits on its stdin. The parent sets limits and
   niceness by pid and opens the gate; the shell runs ``[setpriv ... --] COMMAND </dev/null``. All of it
   is in force at the first instruction of the command, and what can't be set is known before it runs;
@@ -77,8 +78,8 @@ def plan_launch(request: SpawnRequest, *, setpriv: str | None) -> Launch:
     program = find_program(request.executable or request.argv[0], request.env, request.working_dir)
     identity = resolve_identity(request.uid, request.gid)
     restriction = Restriction(request.rlimits, request.nice)
-    for name in request.rlimits:
-        _limit_number(name)
+    for name, value in request.rlimits.items():
+        _check_limit(name, value)
     if not request.listen_fds and not restriction and identity is None:
         return Launch(request.argv, program, None, request.pass_fds)
     if (identity is not None and setpriv is None) or _needs_shim(request, restriction):
@@ -179,6 +180,12 @@ def _set_limit(pid: int, name: str, value: int | None) -> None:
             f"rlimit_{name} {_people(wanted)} is refused: {_reason(error)}; the hard limit of this program is"
             f" {_people(hard)}"
         ) from error
+
+
+def _check_limit(name: str, value: int | None) -> None:
+    _limit_number(name)
+    if value is not None and value < 0:
+        raise SpawnError(f"rlimit_{name} must be >= 0 or infinity, got {value}")
 
 
 def _limit_number(name: str) -> int:

@@ -1,0 +1,110 @@
+"""Start real processes through the backend, in this process or in one made for the test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from circus_core.backends import SpawnRequest
+from circus_core.backends.posix import PosixBackend
+
+__all__ = [
+    "DEADLINE",
+    "backend",
+    "blocking_backend",
+    "exit_of",
+    "output_of",
+    "request",
+    "run_scenario",
+    "until",
+    "until_blocking",
+]
+
+DEADLINE = 20.0
+SCENARIOS = Path(__file__).with_name("backend_scenarios.py")
+
+
+def request(*argv: str, **options: Any) -> SpawnRequest:
+    """A request with an ordinary PATH, nothing on stdin, and what `options` say."""
+    defaults: dict[str, Any] = {
+        "env": {"PATH": os.environ.get("PATH", os.defpath)},
+        "stdin": subprocess.DEVNULL,
+        "label": "test.1",
+    }
+    return SpawnRequest(argv=argv, **(defaults | options))
+
+
+@contextmanager
+def backend(*, subreaper: bool = False) -> Iterator[PosixBackend]:
+    """On the running loop."""
+    made = PosixBackend(loop=asyncio.get_running_loop(), subreaper=subreaper)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def blocking_backend(*, subreaper: bool = False) -> Iterator[PosixBackend]:
+    """Without a loop."""
+    made = PosixBackend(loop=None, subreaper=subreaper)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def exit_of(made: PosixBackend, wanted: SpawnRequest) -> int:
+    """Start it and return its return code."""
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    made.spawn(wanted, ended.set_result)
+    return await asyncio.wait_for(ended, DEADLINE)
+
+
+def output_of(*argv: str, **options: Any) -> tuple[int | None, str]:
+    """Return code and stdout with stderr of a process; needs no loop."""
+    with blocking_backend() as made, tempfile.TemporaryFile() as out:
+        child = made.spawn(request(*argv, stdout=out.fileno(), stderr=out.fileno(), **options), None)
+        code = child.wait(DEADLINE)
+        out.seek(0)
+        return code, out.read().decode()
+
+
+def run_scenario(name: str, *words: str, prefix: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Run a function of backend_scenarios.py in a process of its own, and return what it found out."""
+    done = subprocess.run(
+        [*prefix, sys.executable, "-W", "error", str(SCENARIOS), name, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result["log"] = done.stderr
+    return result
+
+
+async def until(claim: Callable[[], object], deadline: float = DEADLINE) -> None:
+    """Wait on the loop until `claim()` is true."""
+    end = time.monotonic() + deadline
+    while not claim():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+def until_blocking(claim: Callable[[], object], deadline: float = DEADLINE) -> None:
+    """Wait until `claim()` is true."""
+    end = time.monotonic() + deadline
+    while not claim():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
