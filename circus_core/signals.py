@@ -18,9 +18,9 @@ SignalCallback = Callable[[], None]
 class SignalWatcher:
     """Calls back on the loop, once for each signal or for several of the same number that came together.
 
-    `loop.add_signal_handler` carries the number of a signal through a pipe, which overflows in a storm of SIGCHLD
-    and then loses whatever comes. Here the pipe only wakes the loop, and a full one has done that; what came
-    is remembered by the Python-level handlers.
+    `loop.add_signal_handler` carries the number of a signal through a pipe, which overflows in a storm of
+    SIGCHLD and then loses whatever comes. Here the pipe only wakes the loop, and a full one has done that;
+    what came is remembered by the Python-level handlers.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callbacks: Mapping[int, SignalCallback]) -> None:
