@@ -294,9 +294,12 @@ class _Control:
 
 
 def _connect(socket: zmq.Socket[bytes], endpoint: str, ssh_server: str | None) -> None:
-    if ssh_server is None:
-        socket.connect(endpoint)
-        return
+    try:
+        if ssh_server is None:
+            socket.connect(endpoint)
+            return
+    except zmq.ZMQError as error:
+        raise CallError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}") from error
     from zmq.ssh.tunnel import tunnel_connection  # starts ssh; only who asks for it pays for the import
 
     tunnel_connection(socket, endpoint, ssh_server)  # type: ignore[call-overload]  # it wants a zmq socket

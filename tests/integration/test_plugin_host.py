@@ -475,6 +475,11 @@ def test_tcp_endpoints_work_too(tmp_path: Path) -> None:
         runner.wait_for_words("over tcp")
 
 
+def test_an_endpoint_that_is_none_is_a_message(runner: Runner) -> None:
+    process = runner.popen("--endpoint", "localhost", "--config", f"says:{runner.says}", "talkers.Fussy")
+    assert "endpoint must be tcp://HOST:PORT or ipc://PATH, got 'localhost'" in _fails(runner, process, 1)
+
+
 def test_version_is_that_of_the_distribution(runner: Runner) -> None:
     assert runner.popen("--version").wait(20) == 0
     assert runner.log.read_text().startswith("0.")
