@@ -183,7 +183,7 @@ def _address(host: str, port: int) -> tuple[str, int]:
     """Look the host up now, once: for each message it would be done on the loop."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(f"logoutput: the address of {host!r} can't be found: {error}") from error
     return str(found[0][4][0]), port
 

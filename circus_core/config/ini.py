@@ -12,7 +12,7 @@ from circus_core.config.raw import RawFile, RawSection, RawValue
 
 __all__ = ["parse_ini", "read_ini", "read_text"]
 
-_HEADER: Final = re.compile(r"\[([^\]]+)\](.*)")
+_HEADER: Final = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\](.*)|\[([^\]]+)\](.*)")  # patterns may hold [abc]
 _OPTION: Final = re.compile(r"([^:=\s\[][^:=]*)[:=](.*)", re.DOTALL)
 _COMMENT: Final = re.compile(r"(?:^|\s);")
 _REM: Final = re.compile(r"rem(\s|$)", re.IGNORECASE)
@@ -93,7 +93,8 @@ class _Parser:
             self._fail(number, f"not a section header: {line.strip()!r}", "write [name]")
             self._section = RawSection("")  # what follows belongs to no section we know
             return
-        name, rest = header.group(1), header.group(2).strip()
+        name = header.group(1) or header.group(3)
+        rest = (header.group(2) or header.group(4) or "").strip()
         if rest and rest[0] not in ";#":
             place = Place(self._path, number, name)
             self._report.doubt(place, f"text behind the section header is ignored: {rest!r}")
