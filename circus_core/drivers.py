@@ -166,7 +166,7 @@ def _manager(namespace: str, name: str, entries: list[EntryPoint]) -> NamedExten
     """
     from stevedore.named import NamedExtensionManager  # 10 ms that `circusctl` pays only if it loads a driver
 
-    class Given(NamedExtensionManager[Any]):
+    class Given(NamedExtensionManager):  # type: ignore[type-arg]  # old versions take no parameter
         def list_entry_points(self) -> list[EntryPoint]:
             return entries
 
