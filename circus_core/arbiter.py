@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from circus_core import events
@@ -14,7 +15,7 @@ from circus_core.backends.descriptors import ensure_descriptors
 from circus_core.clock import Clock, SystemClock
 from circus_core.config.model import ArbiterConfig, Config, WatcherConfig
 from circus_core.drivers import Drivers
-from circus_core.errors import AlreadyExistError, UnknownWatcherError
+from circus_core.errors import AlreadyExistError, CommandError, UnknownWatcherError
 from circus_core.hooks import Hooks
 from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
@@ -181,7 +182,9 @@ class Arbiter:
         return self._stopping
 
     def request_restart(self) -> asyncio.Future[Any]:
-        """Begin the end, to be made anew from the configuration file; an arbiter without one restarts its watchers.
+        """Begin the end, to be made anew from the configuration file.
+
+        An arbiter without a file restarts its watchers instead.
 
         Raises:
             ConfigError: the file can't be used; nothing is done.
@@ -235,7 +238,7 @@ class Arbiter:
         return watcher
 
     def remove_watcher(self, watcher: WatcherView, *, nostop: bool = False) -> asyncio.Task[None]:
-        """Forget a watcher and stop it; with `nostop` its processes go on and are nobody's business any more."""
+        """Forget a watcher and stop it; with `nostop` its processes go on, and nobody cares for them."""
         retired = self._watchers.pop(watcher.name.lower())
         self.publish(events.Removed(watcher=watcher.name, time=self.clock.wall()))
         return self._task(self._retire(retired, nostop=nostop))
@@ -266,7 +269,7 @@ class Arbiter:
             publish=self.publish,
             sockets=self.sockets,
             backend=self.backend,
-            output=self._output,
+            output=partial(self._output, self._redirector),
         )
 
     def backend(self, name: str) -> Backend:
@@ -281,11 +284,10 @@ class Arbiter:
         """Those in use."""
         return self._backends.values()
 
-    def _output(self, watcher: WatcherView) -> WatcherOutput:
-        assert self._redirector is not None, "made before the first watcher"
+    def _output(self, redirector: Redirector, watcher: WatcherView) -> WatcherOutput:
         return WatcherOutput(
             config=watcher.config,
-            redirector=self._redirector,
+            redirector=redirector,
             load_class=lambda name: self.drivers.load("circus.streams", name),
             source=lambda stream, config: self.hooks.output(watcher, stream, config),
         )
@@ -294,7 +296,8 @@ class Arbiter:
         if config.name.lower() in self._watchers:
             raise AlreadyExistError(f"{config.name!r} already exist")
         check_hooks(config)
-        assert self._runtime is not None, "made before the first watcher"
+        if self._runtime is None:
+            raise CommandError(f"watcher {config.name!r} can't be added: the arbiter is not open")
         watcher = Watcher(config, self._runtime)
         self._watchers[config.name.lower()] = watcher
         return watcher
@@ -314,7 +317,7 @@ class Arbiter:
     async def _one_after_the_other(
         self, watchers: Sequence[Watcher], action: Callable[[Watcher], Awaitable[Changes]]
     ) -> list[Changes]:
-        """Begin each after the pause; a slow one does not hold up the next. The end of the arbiter ends it."""
+        """Begin each after the pause; a slow one does not hold up the next, the arbiter's end stops it."""
         begun: list[Awaitable[Changes]] = []
         for watcher in watchers:
             if begun:

@@ -95,7 +95,7 @@ class Crew:
     # Up
 
     def spawn(self, wid: int, *, generation: int) -> None:
-        """Start a process in this worker number: asks before_spawn, waits for its turn, asks after_spawn."""
+        """Start a process in this worker number: ask before_spawn, wait for its turn, ask after_spawn."""
         now = self._runtime.clock.monotonic()
         worker = self._seen.add(wid, generation=generation, next_spawn=now + self.config.warmup_delay)
         self._coming_up += 1
@@ -142,7 +142,7 @@ class Crew:
         return process
 
     async def _greet(self, process: Process) -> None:
-        """Ask after_spawn about a process that has a pid; it may have ended or been told to stop meanwhile."""
+        """Ask after_spawn about a process with a pid; it may have ended or been told to stop meanwhile."""
         verdict = await self._runtime.hooks.after_spawn(self._owner, process)
         if verdict:
             self.publish(events.Spawned, process_pid=process.pid, time=process.started)
@@ -161,7 +161,7 @@ class Crew:
         return now + self.config.max_age + self._runtime.jitter() * self.config.max_age_variance
 
     def _refused(self, worker: Worker, hook: str, verdict: Verdict) -> None:
-        """A hook forbade this process; a function of the watcher's own section stops the watcher, as in 0.19."""
+        """A hook forbade this process; one of the watcher's own section stops the watcher, as in 0.19."""
         if worker.state is ProcessState.EXITED:
             return
         reason = f"{hook} said no ({verdict.by})"
@@ -209,7 +209,7 @@ class Crew:
             self.publish(events.Killed, process_pid=process.pid)
 
     async def signal(self, process: Process, signum: int) -> bool:
-        """Send a signal unless before_signal forbids it (nobody is asked about SIGKILL); False if it was not sent."""
+        """Send a signal unless before_signal forbids it (not SIGKILL); False if it was not sent."""
         hooks = self._runtime.hooks
         allowed = signum == signal.SIGKILL or bool(await hooks.before_signal(self._owner, process, signum))
         sent = allowed and process.send_signal(signum)
@@ -229,7 +229,7 @@ class Crew:
         self.task(self._reap(process, returncode))
 
     async def _reap(self, process: Process, returncode: int) -> None:
-        """The backend has collected the status; the place is free once the last output is taken and before_reap was told."""
+        """The status is collected; the place is free once the last output and before_reap are done."""
         hooks = self._runtime.hooks
         await self.output.drain(process.pid)
         await hooks.before_reap(self._owner, process)
@@ -256,7 +256,7 @@ class Crew:
 
 
 def signal_all(processes: Iterable[psutil.Process], signum: int) -> Iterator[int]:
-    """Signal processes that may be gone already, never another one of the same pid; yields the pids reached."""
+    """Signal processes that may be gone, never another one of the same pid; yields the pids reached."""
     for process in processes:
         try:
             process.send_signal(signum)

@@ -33,7 +33,7 @@ class Background:
 
 
 def daemonize() -> Background:
-    """Go on as a daemon: a session of its own without terminal, standard streams on /dev/null (0.19: --daemon).
+    """Go on as a daemon: in a session without terminal, standard streams on /dev/null (0.19: --daemon).
 
     The working directory and the umask stay. Descriptors above 2 are closed. Only before there are threads,
     a loop or open files. In the starting process this never returns.

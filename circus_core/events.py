@@ -149,7 +149,7 @@ class StateChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackedOff(Event):
-    """The next try to have worker `wid` waits `delay` seconds, after `failures` quick deaths or failed spawns."""
+    """Worker `wid` is tried again after `delay` seconds; `failures` times in a row it did not live."""
 
     action: ClassVar[str] = "backoff"
     wid: int

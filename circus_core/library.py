@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 class EmbeddedArbiter(Arbiter):
-    """An arbiter that leaves its host alone: no signal handlers, no umask, no subreaper, no foreign child reaped.
+    """An arbiter that leaves its host alone: no signal handlers, no umask, and no foreign child is reaped.
 
     - `await arbiter.start()` ... `await arbiter.stop()` in a running loop, or `async with arbiter`.
     - `arbiter.start()` without a running loop: runs one, and returns when the arbiter has been stopped.
@@ -75,7 +75,7 @@ class EmbeddedArbiter(Arbiter):
         return None
 
     def stop(self) -> Awaitable[None] | None:
-        """End, and wait for it; harmless when it does not run. In its loop: to be awaited. From any thread."""
+        """End, and wait for it; harmless when it does not run. In its loop: await it. From any thread."""
         loop = self._loop
         if loop is None or loop.is_closed():
             return None
@@ -165,8 +165,8 @@ def get_arbiter(
     """Make an arbiter from mappings; their keys are the options of the sections of a configuration file.
 
     Args:
-        watchers: a mapping per watcher, `cmd` at least; or one command line, whose further options are `options`:
-            `get_arbiter("myprogram", numprocesses=3)`.
+        watchers: a mapping per watcher, `cmd` at least; or one command line, whose further options are
+            `options`: `get_arbiter("myprogram", numprocesses=3)`.
         controller, pubsub_endpoint: default tcp://127.0.0.1:5555 and :5556.
         background: run in a thread.
         plugins: a mapping per plugin, `use` at least.

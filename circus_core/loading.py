@@ -1,4 +1,4 @@
-"""A configuration file as the installed packages let it be read: their readers, their options, their additions."""
+"""A configuration file as the installed packages let it be read: their readers, options and additions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_config(path: str | Path, *, plugins: HookPlugins, drivers: Drivers) -> 
 
 
 def load_options(*, plugins: HookPlugins, drivers: Drivers) -> dict[str, Any]:
-    """Return the keywords of `config.load.load` and `config.check.check` that come from installed packages."""
+    """Return the keywords of config.load.load() and config.check.check() that installed packages decide."""
 
     def reader_for(path: Path) -> Reader:
         reader: Reader = drivers.load("circus.config", path.suffix.lower().lstrip(".") or "ini")

@@ -1,4 +1,4 @@
-"""What is: the workers of one watcher and their recent past. Facts are recorded here, nothing is decided or done."""
+"""What is: the workers of one watcher and their recent past. Facts are recorded here, nothing is decided."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Backoff:
 
 
 def retry_delay(failures: int, *, jitter: float) -> float:
-    """Return the seconds to wait after so many failed spawns in a row; grows from 0.1 to 30, spread by `jitter` (0 to 1)."""
+    """Return the seconds to wait after failures in a row: from 0.1 to 30, spread by `jitter` (0 to 1)."""
     doublings = min(max(failures, 1) - 1, 16)
     return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0**doublings) * (0.8 + 0.2 * jitter)
 

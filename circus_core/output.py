@@ -42,7 +42,7 @@ class Connection:
 
 @dataclass(slots=True, kw_only=True)
 class WatcherOutput:
-    """Runs on the loop. Streams are made at the first start, not before: a watcher that never runs opens no file.
+    """Runs on the loop. Streams are made at the first start: a watcher that never runs opens no file.
 
     Attributes:
         load_class: finds a class in the namespace `circus.streams`.
@@ -60,7 +60,7 @@ class WatcherOutput:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Open what one process needs; raises SpawnError if a stream can't be made or no descriptor is free."""
+        """Open what one process needs. Raises SpawnError: no such stream, or no descriptor is free."""
         self._open()
         ours: dict[str, int] = {}
         theirs: dict[str, int] = {}

@@ -126,14 +126,17 @@ Action = BeginStart | AskAfterStart | BeginStop | FinishStop | GiveUp | AbandonR
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, in this order, and when to think again at the latest (monotonic seconds; None: when told)."""
+    """What to do now, in this order, and when to plan again at the latest.
+
+    `wake_at` is in monotonic seconds; None: when something happens.
+    """
 
     actions: tuple[Action, ...] = ()
     wake_at: float | None = None
 
 
 def plan(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
-    """Return the next actions. Applying them and planning again, with nothing new, ends in an empty plan."""
+    """Return the next actions. Applied, and planned again with nothing new, they end in an empty plan."""
     match seen.state:
         case WatcherState.STOPPED:
             may_start = desired.running and (seen.demanded or not policy.on_demand)

@@ -100,14 +100,14 @@ class Process:
         return self._child.poll() if self._child is not None else None
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Block up to `timeout` seconds for the return code; None if it still runs. Without a loop only."""
+        """Block up to `timeout` seconds for the return code; None: it still runs. Without a loop only."""
         return self._child.wait(timeout) if self._child is not None else None
 
     def stop(self, grace: float | None = None) -> int | None:
         """Ask it to end, then make it; blocks, and returns the return code. Without a loop only.
 
         Args:
-            grace: seconds from the stop signal to SIGKILL; None for the graceful_timeout of the configuration.
+            grace: seconds from the stop signal to SIGKILL; None for the configured graceful_timeout.
         """
         self.send_signal(self.config.stop_signal)
         code = self.wait(self.config.graceful_timeout if grace is None else grace)

@@ -1,4 +1,4 @@
-"""The options of a watcher as clients see them: names and values of the `options`, `get` and `set` commands of 0.19."""
+"""The options of a watcher as clients see them: names and values of `options`, `get` and `set` in 0.19."""
 
 from __future__ import annotations
 

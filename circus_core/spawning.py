@@ -73,7 +73,7 @@ def named_sockets(config: WatcherConfig) -> frozenset[str]:
 
 @contextmanager
 def lent_sockets(config: WatcherConfig, sockets: Sockets) -> Iterator[dict[str, int]]:
-    """Give the descriptors of all sockets for one spawn; so_reuseport sockets that it names are made for it alone.
+    """Give the descriptors of all sockets for one spawn; so_reuseport ones that it names are its own.
 
     Raises:
         SpawnError: a socket of its own could not be bound.

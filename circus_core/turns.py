@@ -1,4 +1,4 @@
-"""Turns to spawn: one per pass of the loop, the highest priority first, so that no start-up holds up anything else."""
+"""Turns to spawn: one per pass of the loop, highest priority first, so that a start-up holds up nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Whoever holds the turn does one blocking thing of about a millisecond; the loop runs before the next one."""
+    """Whoever holds the turn does one thing of about a millisecond; the loop runs before the next one."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []

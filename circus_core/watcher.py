@@ -1,7 +1,7 @@
-"""The processes of one command: holds what is wanted and what is, and executes the plan that leads from one to the other.
+"""The processes of one command: what is wanted, what is, and the plan that leads from one to the other.
 
-Nothing here waits: every action is done at once or starts a task whose end is a new fact, and every fact leads
-to a new plan. So a stop is never held up by what came before it, and an idle watcher costs nothing.
+Nothing here waits: every action is done at once or starts a task whose end is a new fact, and every fact
+leads to a new plan. So a stop is never held up by what came before it, and an idle watcher costs nothing.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ _T = TypeVar("_T")
 class Watcher:
     """The processes of one command. Runs on the loop.
 
-    start, stop, restart, reload, resize and kill change the wish at once and return a future for what comes of
-    it, when nothing is under way any more; nobody has to await it.
+    start, stop, restart, reload, set_numprocesses and kill change the wish and return a future for what comes
+    of it, when nothing is under way any more; nobody has to await it.
 
     Attributes:
         env: the environment of the next process; a before_spawn hook may change it.
@@ -176,7 +176,7 @@ class Watcher:
     def kill(
         self, pid: int | None = None, signum: int | None = None, graceful_timeout: float | None = None
     ) -> asyncio.Future[None]:
-        """Stop one process, or all, and let them be replaced; a pid that it does not have is ignored, as in 0.19.
+        """Stop one process, or all, and let them be replaced; an unknown pid is ignored, as in 0.19.
 
         Args:
             signum: instead of stop_signal.

@@ -183,7 +183,7 @@ def _with_command_line(config: Config, options: argparse.Namespace) -> Config:
 
 
 def _signal_callbacks(arbiter: Arbiter) -> dict[int, Callable[[], None]]:
-    """SIGHUP reloads, SIGCHLD looks for orphans, TERM, INT and QUIT end; the rest is noted, and does no harm."""
+    """SIGHUP reloads, SIGCHLD looks for orphans, TERM, INT and QUIT end; others are noted and do no harm."""
 
     def noted(signum: int, react: Callable[[], object]) -> Callable[[], None]:
         def callback() -> None:

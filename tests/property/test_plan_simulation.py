@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -114,7 +115,7 @@ def test_a_process_that_dies_at_once_is_respawned_at_once_and_then_ever_later() 
     sim.start()
     sim.pass_time(120.0)
     spawns = [float(line.split()[0]) for line in sim.log if line.endswith("spawned")]
-    gaps = [b - a for a, b in zip(spawns, spawns[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(spawns)]
     assert gaps[0] == 0.0
     assert gaps[1:] == sorted(gaps[1:])
     assert max(gaps) <= 30.0
