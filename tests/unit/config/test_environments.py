@@ -124,7 +124,8 @@ def test_values_of_env_sections_are_expanded_before_they_are_used() -> None:
 def test_typed_options_signals_limits_and_hooks_can_use_variables() -> None:
     config = watcher_of(
         "cmd = x\nstop_signal = $(circus.env.SIG)\nrlimit_nofile = ((circus.env.N))\n"
-        "numprocesses = $(circus.env.N)\nhooks.before_start = $(circus.env.HOOK)\n[env:web]\nSIG = INT\nN = 7\nHOOK = a.b\n"
+        "numprocesses = $(circus.env.N)\nhooks.before_start = $(circus.env.HOOK)\n"
+        "[env:web]\nSIG = INT\nN = 7\nHOOK = a.b\n"
     )
     assert (config.stop_signal, config.rlimits, config.numprocesses) == (2, {"nofile": 7}, 7)
     assert config.hooks["before_start"].target == "a.b"
