@@ -19,8 +19,7 @@ __all__ = [
 def arbiter_starting(arbiter: ArbiterView) -> None:
     """Prepare: open what the plugin needs while the daemon runs.
 
-    When: once per start, on the loop, after the configuration became watchers and before endpoints are
-        bound and the first process is started.
+    When: once per start, on the loop, before sockets and endpoints are bound and watchers are made.
 
     Args:
         arbiter: read-only; may be kept until `arbiter_stopped`.
@@ -34,7 +33,7 @@ def arbiter_starting(arbiter: ArbiterView) -> None:
     Example:
         @hookimpl
         def arbiter_starting(arbiter):
-            log.info("%d watchers", len(list(arbiter.iter_watchers())))
+            log.info("events at %s", arbiter.config.pubsub_endpoint)
     """
 
 
@@ -87,7 +86,7 @@ def arbiter_stopping(arbiter: ArbiterView) -> None:
 def arbiter_stopped(arbiter: ArbiterView) -> None:
     """Give back what `arbiter_starting` took.
 
-    When: once, on the loop, after the last process is gone and the sockets are closed.
+    When: once, on the loop, after the last process is gone, before sockets and endpoints are closed.
 
     Args:
         arbiter: read-only, all its watchers are stopped.
@@ -109,8 +108,8 @@ def arbiter_stopped(arbiter: ArbiterView) -> None:
 def watcher_added(watcher: WatcherView) -> None:
     """Note that the arbiter has a new watcher.
 
-    When: on the loop, for every watcher: at start, by the `add` command and by `reloadconfig`. It is
-        stopped still.
+    When: on the loop, for a watcher that comes while the daemon runs, by the `add` command or by
+        `reloadconfig`; it is stopped still. Those of the start are there when `arbiter_started` is called.
 
     Args:
         watcher: read-only; may be kept until `watcher_removed`.
