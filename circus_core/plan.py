@@ -166,18 +166,21 @@ def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> 
     """Tell whether nothing is under way; a worker that waits out a backoff is as settled as it can be."""
     if seen.state is WatcherState.STOPPED:
         return not desired.running or (policy.on_demand and not seen.demanded)
-    if (
-        seen.state is not WatcherState.ACTIVE
-        or not desired.running
-        or seen.hold
-        or seen.cycle != desired.cycle
-    ):
+    if seen.state is WatcherState.STOPPING or seen.hold or not desired.running or seen.cycle != desired.cycle:
         return False
     workers = seen.workers.values()
     if any(w.state is not ProcessState.RUNNING or _is_old(w, desired) for w in workers):
         return False
     missing = wanted(desired, seen) - len(workers)
-    return missing >= 0 and all(_is_backing_off(seen, wid, now) for wid in _free_wids(seen, missing))
+    waits = missing >= 0 and all(_is_backing_off(seen, wid, now) for wid in _free_wids(seen, missing))
+    return waits and (
+        seen.state is WatcherState.ACTIVE or (missing > 0 and not _will_be_given_up(seen, policy))
+    )
+
+
+def _will_be_given_up(seen: Observed, policy: Policy) -> bool:
+    """So many tries have failed, and only so many are allowed: a verdict is to come."""
+    return seen.failed_spawns > 0 and policy.max_retry >= 0
 
 
 def _go_down(seen: Observed, now: float) -> Plan:

@@ -149,3 +149,10 @@ def test_with_max_retry_minus_one_the_tries_go_on_with_pauses() -> None:
     tries = sum("failed to spawn" in line for line in sim.log)
     assert sim.seen.state is WatcherState.STARTING
     assert 20 < tries < 40
+
+
+def test_a_start_that_can_only_wait_for_the_next_try_counts_as_settled() -> None:
+    sim = Simulator(policy=Policy(max_retry=-1), world=World(spawns=(False,)))
+    sim.start()
+    sim.pass_time(0.01)
+    assert is_settled(sim.desired, sim.seen, sim.policy, sim.now)
