@@ -20,7 +20,7 @@ FAILED: Final = object()
 """What `convert` returns after it has reported an error."""
 
 # Expanded once more when a process is spawned, so escapes must outlive the first pass.
-_EXPANDED_TWICE: Final = frozenset({"cmd", "args", "shell_args"})
+_EXPANDED_TWICE: Final = frozenset({"cmd", "args", "shell_args", "executable"})
 
 
 @dataclass(slots=True, kw_only=True)
