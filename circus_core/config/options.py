@@ -63,7 +63,7 @@ class Option:
         unit: of numbers: "seconds", "bytes" ...; "" if there is none.
         doc: one or two sentences for people.
         effect: what a changed value does at `reloadconfig`.
-        since: first version that has it; "0.19" and older are options of Circus.
+        since: first version that has it; "0.19": Circus 0.19 or an older one has it too.
         section: "circus", "watcher", "socket" or "plugin".
         aliases: other names that mean the same.
         retired: if not empty, the option is accepted and ignored; this says what to do instead.
@@ -118,7 +118,7 @@ FOREIGN: Final[Mapping[str, str]] = {
     "stopwaitsecs": "graceful_timeout",
 }
 
-_NEW: Final = "1.0"
+_NEW: Final = "circus-core 0.1"
 
 
 def _circus(name: str, kind: Kind, default: Any, doc: str, **rest: Any) -> Option:
