@@ -13,7 +13,8 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
 from circus_core import events
 from circus_core.config.mappings import set_option
@@ -52,14 +53,35 @@ log = logging.getLogger("circus")
 Changes = Mapping[str, list[int]]
 """Sorted pids: `started` and `kept`, and `stopped` where processes were replaced."""
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
+_Wish: TypeAlias = "Callable[Concatenate[Watcher, _P], asyncio.Future[_T]]"
+
+
+def from_any_thread(wish: _Wish[_P, _T]) -> _Wish[_P, _T]:
+    """Have a wish that is made off the loop carried out on it."""
+
+    @wraps(wish)
+    def wrapper(self: Watcher, *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
+        loop = self._runtime.loop
+        if asyncio._get_running_loop() is loop:  # None off the loop, where the public name raises
+            return wish(self, *args, **kwargs)
+
+        async def on_the_loop() -> _T:
+            return await wish(self, *args, **kwargs)
+
+        # has the methods that a caller on a thread can use: result(timeout), add_done_callback
+        return cast("asyncio.Future[_T]", asyncio.run_coroutine_threadsafe(on_the_loop(), loop))
+
+    return cast("_Wish[_P, _T]", wrapper)
 
 
 class Watcher:
-    """The processes of one command. Runs on the loop.
+    """The processes of one command.
 
     start, stop, restart, reload, set_numprocesses and kill change the wish and return a future for what comes
-    of it, when nothing is under way any more; nobody has to await it.
+    of it, when nothing is under way any more; nobody has to await it. They may be called from any thread, as
+    hook functions do; off the loop the future is a concurrent.futures.Future. All else belongs to the loop.
 
     Attributes:
         env: the environment of the next process; a before_spawn hook may change it.
@@ -120,6 +142,7 @@ class Watcher:
 
     # What can be wished
 
+    @from_any_thread
     def start(self) -> asyncio.Future[Changes]:
         """Want it running; what failed before is tried again at once."""
         before = self._crew.pids()
@@ -128,17 +151,20 @@ class Watcher:
         self._seen.forgive()
         return self._outcome(lambda: _started(before, self._crew.pids()))
 
+    @from_any_thread
     def stop(self) -> asyncio.Future[None]:
         """Want it stopped; wins over whatever is under way. Done when no process is left."""
         self._wish(running=False)
         return self._outcome(lambda: None)
 
+    @from_any_thread
     def restart(self) -> asyncio.Future[Changes]:
         """Stop, then start."""
         before = self._crew.pids()
         self._wish(running=True, cycle=self._desired.cycle + 1)
         return self._outcome(lambda: _replaced(before, self._crew.pids()))
 
+    @from_any_thread
     def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[Changes]:
         """Replace every process by a new one, or send SIGHUP (send_hup); a stopped watcher is started.
 
@@ -155,6 +181,7 @@ class Watcher:
         how = Replacement.SEQUENTIAL if sequential else Replacement.ROLLING
         return self._crew.task(self._reload(how, before))
 
+    @from_any_thread
     def set_numprocesses(self, number: int) -> asyncio.Future[int]:
         """Want so many processes; negative means none, a singleton has at most one."""
         number = max(0, min(number, 1) if self.config.singleton else number)
@@ -165,14 +192,17 @@ class Watcher:
             self._crew.task(self._runtime.hooks.after_resize(self, previous))
         return self._outcome(lambda: self.numprocesses)
 
+    @from_any_thread
     def incr(self, nb: int = 1) -> asyncio.Future[int]:
         """Want more processes; a singleton stays as it is."""
         return self.set_numprocesses(self.numprocesses + (0 if self.config.singleton else nb))
 
+    @from_any_thread
     def decr(self, nb: int = 1) -> asyncio.Future[int]:
         """Want fewer processes; a singleton stays as it is."""
         return self.incr(-nb)
 
+    @from_any_thread
     def kill(
         self, pid: int | None = None, signum: int | None = None, graceful_timeout: float | None = None
     ) -> asyncio.Future[None]:
@@ -214,6 +244,7 @@ class Watcher:
         """Return the options as the `options` command shows them."""
         return shown_options(self.config) | {"numprocesses": self.numprocesses}
 
+    @from_any_thread
     def set_options(self, options: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Change options; processes are replaced where a new value needs that. All or nothing.
 
