@@ -11,22 +11,104 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from circus_core.errors import CallError, CallTimeoutError, CircusError
+    from circus_core.arbiter import Arbiter
+    from circus_core.backends import Backend, Child, SpawnRequest
+    from circus_core.client import CircusClient
+    from circus_core.commands.command import Command
+    from circus_core.config.model import (
+        ArbiterConfig,
+        Config,
+        HookConfig,
+        PluginConfig,
+        SocketConfig,
+        StreamConfig,
+        WatcherConfig,
+    )
+    from circus_core.config.options import Option
+    from circus_core.errors import (
+        CallError,
+        CallTimeoutError,
+        CircusError,
+        ConfigError,
+        MessageError,
+        SpawnError,
+    )
+    from circus_core.events import Event
+    from circus_core.hookspecs import Verdict, hookimpl
+    from circus_core.library import EmbeddedArbiter, arbiter_from_file, get_arbiter, start_process
     from circus_core.plugin import CircusPlugin
+    from circus_core.process import Process
+    from circus_core.states import ProcessState, WatcherState
+    from circus_core.views import ArbiterView, ProcessView, WatcherView
+    from circus_core.watcher import Watcher
 
-__all__ = ["CallError", "CallTimeoutError", "CircusError", "CircusPlugin"]
+__all__ = [
+    "Arbiter",
+    "ArbiterConfig",
+    "ArbiterView",
+    "Backend",
+    "CallError",
+    "CallTimeoutError",
+    "Child",
+    "CircusClient",
+    "CircusError",
+    "CircusPlugin",
+    "Command",
+    "Config",
+    "ConfigError",
+    "EmbeddedArbiter",
+    "Event",
+    "HookConfig",
+    "MessageError",
+    "Option",
+    "PluginConfig",
+    "Process",
+    "ProcessState",
+    "ProcessView",
+    "SocketConfig",
+    "SpawnError",
+    "SpawnRequest",
+    "StreamConfig",
+    "Verdict",
+    "Watcher",
+    "WatcherConfig",
+    "WatcherState",
+    "WatcherView",
+    "arbiter_from_file",
+    "get_arbiter",
+    "hookimpl",
+    "start_process",
+]
 
-_HOMES: Final = MappingProxyType(
-    {
-        "CallError": "circus_core.errors",
-        "CallTimeoutError": "circus_core.errors",
-        "CircusError": "circus_core.errors",
-        "CircusPlugin": "circus_core.plugin",
-    }
-)
+_MODULES: Final = {
+    "arbiter": ["Arbiter"],
+    "backends": ["Backend", "Child", "SpawnRequest"],
+    "client": ["CircusClient"],
+    "commands.command": ["Command"],
+    "config.model": [
+        "ArbiterConfig",
+        "Config",
+        "HookConfig",
+        "PluginConfig",
+        "SocketConfig",
+        "StreamConfig",
+        "WatcherConfig",
+    ],
+    "config.options": ["Option"],
+    "errors": ["CallError", "CallTimeoutError", "CircusError", "ConfigError", "MessageError", "SpawnError"],
+    "events": ["Event"],
+    "hookspecs": ["Verdict", "hookimpl"],
+    "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "start_process"],
+    "plugin": ["CircusPlugin"],
+    "process": ["Process"],
+    "states": ["ProcessState", "WatcherState"],
+    "views": ["ArbiterView", "ProcessView", "WatcherView"],
+    "watcher": ["Watcher"],
+}
+_HOMES: Final = MappingProxyType({name: home for home, names in _MODULES.items() for name in names})
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
