@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN_CODE: Final = 255  # reported when somebody else has collected the status; asyncio does so too
 _SWEEP_SECONDS: Final = 5.0  # how long an exit report waits for descendants that do not die
-_BLANK_SECONDS: Final = 0.01  # an execve(2) shows an empty environment for some microseconds
+_BLANK_SECONDS: Final = 0.01  # who is in execve(2) or exit(2) has no environment for some microseconds
 _BLANK_LOOKS: Final = 3
 
 
@@ -290,23 +290,20 @@ class Reaper:
         verdict = judge(stat, serial, own_session=own_session, spawned=self._children)
         if verdict is Verdict.OWNED and serial is not None:
             self._add_orphan(stat, serial)
-        elif verdict is Verdict.ORPHAN and stat.is_zombie:
-            _reap_pid(stat.pid)
-            return True
-        elif verdict is Verdict.DOUBTFUL:
-            return self._doubt(stat, is_blank=not environ)
+        elif verdict is not Verdict.PROGRAM and stat.is_zombie:
+            return self._bury(stat.pid, verdict)
+        elif verdict is not Verdict.PROGRAM and not environ:
+            self._blanks[stat.pid] = self._blanks.get(stat.pid, 0) + 1
         return False
 
-    def _doubt(self, stat: ProcessStat, *, is_blank: bool) -> bool:
-        if not stat.is_zombie:
-            if is_blank:
-                self._blanks[stat.pid] = self._blanks.get(stat.pid, 0) + 1
-            return False
-        is_new = stat.pid not in self._doubts
-        first_seen = self._doubts.setdefault(stat.pid, time.monotonic())
-        if time.monotonic() - first_seen >= DOUBT_SECONDS:
-            _reap_pid(stat.pid)
-        return is_new
+    def _bury(self, pid: int, verdict: Verdict) -> bool:
+        """True the first time: its children may have come to us after we had looked for them."""
+        first_seen = self._doubts.get(pid)
+        if verdict is Verdict.ORPHAN or (first_seen is not None and _is_over(first_seen + DOUBT_SECONDS)):
+            _reap_pid(pid)
+        elif first_seen is None:
+            self._doubts[pid] = time.monotonic()
+        return first_seen is None
 
     def _has_fresh_blanks(self) -> bool:
         return any(looks < _BLANK_LOOKS for looks in self._blanks.values())
@@ -388,6 +385,10 @@ class Reaper:
             times.append(now + _BLANK_SECONDS)
         if times and self._loop is not None:
             self._timer = self._loop.call_later(max(0.0, min(times) - now), self._sweep_soon)
+
+
+def _is_over(deadline: float) -> bool:
+    return time.monotonic() >= deadline
 
 
 def _signal_group(group: int, signum: int) -> bool:

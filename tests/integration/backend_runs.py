@@ -19,6 +19,7 @@ from circus_core.backends.posix import PosixBackend
 
 __all__ = [
     "DEADLINE",
+    "Witness",
     "backend",
     "blocking_backend",
     "exit_of",
@@ -63,6 +64,54 @@ def blocking_backend(*, subreaper: bool = False) -> Iterator[PosixBackend]:
         made.close()
 
 
+class Witness:
+    """A pipe that a process and all its descendants hold: its end of file proves that none is left."""
+
+    def __init__(self) -> None:
+        self._read_end, self.write_end = os.pipe()
+        self._text = b""
+        self._is_shared = True
+
+    def __enter__(self) -> Witness:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        os.close(self._read_end)
+        if self._is_shared:
+            os.close(self.write_end)
+
+    async def line(self) -> str:
+        """The next line that one of them writes; after all have been started."""
+        while b"\n" not in self._text:
+            piece = await self._read()
+            assert piece, "all ended without a line"
+            self._text += piece
+        line, _, self._text = self._text.partition(b"\n")
+        return line.decode()
+
+    async def sees_the_end(self) -> bool:
+        """Whether the last of them has ended, now or soon."""
+        try:
+            while await self._read():
+                pass
+        except TimeoutError:
+            return False
+        return True
+
+    async def _read(self) -> bytes:
+        if self._is_shared:
+            os.close(self.write_end)
+            self._is_shared = False
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._read_end, readable.set)
+        try:
+            await asyncio.wait_for(readable.wait(), DEADLINE)
+        finally:
+            loop.remove_reader(self._read_end)
+        return os.read(self._read_end, 65536)
+
+
 async def exit_of(made: PosixBackend, wanted: SpawnRequest) -> int:
     """Start it and return its return code."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -79,10 +128,16 @@ def output_of(*argv: str, **options: Any) -> tuple[int | None, str]:
         return code, out.read().decode()
 
 
-def run_scenario(name: str, *words: str, prefix: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Run a function of backend_scenarios.py in a process of its own, and return what it found out."""
+def run_scenario(
+    name: str, *words: str, uid: int | None = None, prefix: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Run a function of backend_scenarios.py in a process of its own, and return what it found out.
+
+    `uid`: as this user. `prefix`: words before the command.
+    """
+    user = str(os.getuid() if uid is None else uid)
     done = subprocess.run(
-        [*prefix, sys.executable, "-W", "error", str(SCENARIOS), name, *words],
+        [*prefix, sys.executable, "-W", "error", str(SCENARIOS), user, name, *words],
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,0 +1,327 @@
+"""How exits are learned of, and signals sent, with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from circus_core.backends.descendants import Mark
+from circus_core.backends.exits import ThreadExits
+from circus_core.backends.posix import PosixBackend
+from circus_core.backends.reaper import Reaper
+
+from .backend_runs import DEADLINE, Witness, backend, blocking_backend, exit_of, request, until
+
+
+@contextmanager
+def _threads_backend(*, loop: asyncio.AbstractEventLoop | None) -> Iterator[PosixBackend]:
+    """What a system without pidfds gets."""
+    made = PosixBackend(loop=loop, subreaper=False)
+    made.close()
+    made._reaper = Reaper(
+        loop=loop,
+        mark=Mark(outer=None),
+        adopts=False,
+        make_exits=lambda loop, on_ended: ThreadExits(loop=loop, on_ended=on_ended),
+    )
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def _either(kind: str) -> Iterator[PosixBackend]:
+    if kind == "pidfd":
+        with backend() as made:
+            yield made
+    else:
+        with _threads_backend(loop=asyncio.get_running_loop()) as made:
+            yield made
+
+
+kinds = pytest.mark.parametrize("kind", ["pidfd", "thread"])
+
+
+@kinds
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", -9), ("kill -TERM $$", -15)],
+)
+def test_the_return_code_is_that_of_subprocess(kind: str, script: str, code: int) -> None:
+    async def main() -> int:
+        with _either(kind) as made:
+            return await exit_of(made, request("sh", "-c", script))
+
+    assert asyncio.run(main()) == code
+
+
+@kinds
+def test_the_exit_is_reported_once_and_never_inside_spawn(kind: str) -> None:
+    reports: list[int] = []
+    spawning = False
+
+    def on_exit(code: int) -> None:
+        assert not spawning
+        reports.append(code)
+
+    async def main() -> None:
+        nonlocal spawning
+        with _either(kind) as made:
+            for _ in range(50):
+                spawning = True
+                made.spawn(request("true"), on_exit)
+                spawning = False
+            await until(lambda: len(reports) == 50)
+            await asyncio.sleep(0)
+        _assert_no_children()
+
+    asyncio.run(main())
+    assert reports == [0] * 50
+
+
+@kinds
+def test_a_failing_callback_does_not_hold_back_the_others(kind: str) -> None:
+    async def main() -> None:
+        failures: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: failures.append(context["exception"])
+        )
+        reports: list[int] = []
+
+        def fail(code: int) -> None:
+            raise RuntimeError("in a callback")
+
+        with _either(kind) as made:
+            for on_exit in (fail, reports.append, fail, reports.append):
+                made.spawn(request("true"), on_exit)
+            await until(lambda: len(reports) == 2 and len(failures) == 2)
+
+    asyncio.run(main())
+
+
+@kinds
+def test_a_callback_may_spawn(kind: str) -> None:
+    async def main() -> int:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with _either(kind) as made:
+
+            def on_exit(code: int) -> None:
+                made.spawn(request("sh", "-c", "exit 5"), done.set_result)
+
+            made.spawn(request("true"), on_exit)
+            return await asyncio.wait_for(done, DEADLINE)
+
+    assert asyncio.run(main()) == 5
+
+
+@kinds
+def test_a_signal_reaches_the_process_and_then_no_other(kind: str) -> None:
+    async def main() -> None:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with _either(kind) as made:
+            child = made.spawn(request("sleep", "100"), done.set_result)
+            assert child.returncode is None
+            assert child.send_signal(signal.SIGTERM) is True
+            assert await asyncio.wait_for(done, DEADLINE) == -signal.SIGTERM
+            assert child.returncode == -signal.SIGTERM
+            assert child.send_signal(signal.SIGTERM) is False
+            assert child.send_signal_group(signal.SIGTERM) is False
+
+    asyncio.run(main())
+
+
+@kinds
+def test_a_signal_to_the_group_reaches_its_children(kind: str) -> None:
+    async def main() -> None:
+        with _either(kind) as made, Witness() as witness:
+            script = "sleep 100 & echo up; sleep 100"
+            wanted = request("sh", "-c", script, stdout=witness.write_end, kill_descendants=False)
+            done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            child = made.spawn(wanted, done.set_result)
+            assert await witness.line() == "up"
+            assert child.send_signal_group(signal.SIGTERM) is True
+            assert await asyncio.wait_for(done, DEADLINE) == -signal.SIGTERM
+            assert await witness.sees_the_end()
+
+    asyncio.run(main())
+
+
+@kinds
+def test_the_group_dies_with_its_leader(kind: str) -> None:
+    async def main() -> None:
+        with _either(kind) as made, Witness() as witness:
+            wanted = request("sh", "-c", "sleep 100 & exit 3", stdout=witness.write_end)
+            assert await exit_of(made, wanted) == 3
+            assert await witness.sees_the_end()
+
+    asyncio.run(main())
+
+
+def test_without_adoption_marked_descendants_die_if_the_group_outlived_its_leader() -> None:
+    script = "sleep 100 & setsid sh -c 'echo up; sleep 100' & read go; exit 3"
+
+    async def main() -> None:
+        go, starter = os.pipe()
+        with backend() as made, Witness() as witness:
+            done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            made.spawn(request("sh", "-c", script, stdin=go, stdout=witness.write_end), done.set_result)
+            assert await witness.line() == "up"
+            os.close(go)
+            os.close(starter)
+            assert await asyncio.wait_for(done, DEADLINE) == 3
+            assert await witness.sees_the_end()
+
+    asyncio.run(main())
+
+
+@kinds
+def test_descendants_are_left_alone_if_asked(kind: str) -> None:
+    async def main() -> None:
+        with _either(kind) as made, Witness() as witness:
+            script = "sleep 100 & echo $!; exit 3"
+            wanted = request("sh", "-c", script, stdout=witness.write_end, kill_descendants=False)
+            assert await exit_of(made, wanted) == 3
+            os.kill(int(await witness.line()), signal.SIGKILL)  # it is still there
+            assert await witness.sees_the_end()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["pidfd", "thread"])
+def test_without_a_loop_one_polls_and_waits(kind: str) -> None:
+    with blocking_backend() if kind == "pidfd" else _threads_backend(loop=None) as made:
+        child = made.spawn(request("sleep", "100"), None)
+        assert child.poll() is None
+        assert child.wait(0.01) is None
+        assert child.send_signal(signal.SIGKILL)
+        assert child.wait(DEADLINE) == -signal.SIGKILL
+        assert child.poll() == -signal.SIGKILL
+        quick = made.spawn(request("sh", "-c", "exit 4"), None)
+        assert quick.wait() == 4
+    _assert_no_children()
+
+
+def test_a_child_without_callback_may_be_polled_beside_a_loop() -> None:
+    async def main() -> None:
+        with backend() as made:
+            child = made.spawn(request("sh", "-c", "exit 4"), None)
+            await until(lambda: child.poll() is not None)
+            assert child.returncode == 4
+
+    asyncio.run(main())
+
+
+def test_children_of_the_host_program_keep_their_status() -> None:
+    async def main() -> None:
+        hosts = [
+            subprocess.Popen([sys.executable, "-I", "-S", "-c", "raise SystemExit(7)"]) for _ in range(3)
+        ]
+        with backend() as made:
+            assert [await exit_of(made, request("true")) for _ in range(20)] == [0] * 20
+            made.reap_orphans()
+            await asyncio.sleep(0)
+        assert [host.wait(DEADLINE) for host in hosts] == [7] * 3
+
+    asyncio.run(main())
+
+
+def test_embedded_nothing_of_the_process_is_changed() -> None:
+    async def main() -> None:
+        handler = signal.getsignal(signal.SIGCHLD)
+        wakeup = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wakeup)
+        with backend() as made:
+            await exit_of(made, request("true"))
+            assert signal.getsignal(signal.SIGCHLD) == handler
+            assert signal.set_wakeup_fd(wakeup) == wakeup
+            assert threading.active_count() == 1
+
+    asyncio.run(main())
+
+
+def test_a_stolen_status_is_reported_as_255_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with backend() as made:
+            child = made.spawn(request("true"), done.set_result)
+            os.waitpid(child.pid, 0)  # what a careless host does, with -1
+            assert await asyncio.wait_for(done, DEADLINE) == 255
+            assert child.send_signal_group(signal.SIGKILL) is False
+
+    asyncio.run(main())
+    assert "the exit status of process" in caplog.text
+
+
+def test_close_gives_back_every_descriptor_and_leaves_processes_alone() -> None:
+    async def main() -> None:
+        before = set(os.listdir("/proc/self/fd"))
+        reports: list[int] = []
+        with backend() as made:
+            pids = [made.spawn(request("sleep", "100"), reports.append).pid for _ in range(5)]
+            made.spawn(request("true"), reports.append)
+        assert set(os.listdir("/proc/self/fd")) == before
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for _ in range(6):
+            os.waitpid(-1, 0)
+        assert reports == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.root
+def test_a_recycled_pid_is_not_hit() -> None:
+    with blocking_backend() as made:
+        child = made.spawn(request("true"), None)
+        assert child.wait(DEADLINE) == 0
+        innocent = _process_with_pid(child.pid)
+        try:
+            assert innocent.pid == child.pid
+            assert child.send_signal(signal.SIGKILL) is False
+            assert child.send_signal_group(signal.SIGKILL) is False
+            assert innocent.poll() is None
+        finally:
+            innocent.kill()
+            innocent.wait()
+
+
+@pytest.mark.root
+def test_the_number_of_an_ended_process_is_not_given_away_before_its_group_is_dealt_with() -> None:
+    with blocking_backend() as made:
+        child = made.spawn(request("true"), None)
+        select.select([child.handle], [], [], DEADLINE)  # dead, but we did not look yet
+        other = _process_with_pid(child.pid, attempts=3)
+        try:
+            assert other.pid != child.pid
+        finally:
+            other.kill()
+            other.wait()
+        assert child.wait(DEADLINE) == 0
+
+
+def _process_with_pid(pid: int, attempts: int = 200) -> subprocess.Popen[bytes]:
+    """A process that has this number; the last one tried if another program was quicker each time."""
+    for attempt in range(attempts):
+        with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+            last.write(str(pid - 1))
+        process = subprocess.Popen(["sleep", "100"], start_new_session=True)
+        if process.pid == pid or attempt == attempts - 1:
+            return process
+        process.kill()
+        process.wait()
+    raise AssertionError("unreachable")
+
+
+def _assert_no_children() -> None:
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
