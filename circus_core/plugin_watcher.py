@@ -28,7 +28,8 @@ def plugin_command(
 ) -> WatcherConfig:
     """Return the watcher that runs a plugin; equal arguments give equal watchers.
 
-    A plugin with `active = False` gets a watcher that is not started, and that stops if someone starts it.
+    Where the daemon logs to standard error, so does the plugin. One with `active = False` gets a watcher that
+    is not started, and that stops if someone starts it.
 
     Args:
         daemon_pid: None for this process.
@@ -38,6 +39,8 @@ def plugin_command(
     handed_over = {CONFIG_VARIABLE: json.dumps(plugin_keywords(plugin)), DAEMON_VARIABLE: str(pid)}
     if not _is_active(plugin.options):
         watcher = replace(watcher, autostart=False, respawn=False)
+    if arbiter.logoutput in ("-", "stdout"):
+        watcher = replace(watcher, close_child_stderr=False)
     return replace(
         watcher,
         cmd=shlex.join([sys.executable, "-m", "circus_core.cli.circus_plugin"]),

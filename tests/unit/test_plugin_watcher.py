@@ -96,3 +96,9 @@ def test_an_inactive_plugin_is_neither_started_nor_respawned(value: Any) -> None
 def test_any_other_plugin_is(value: str) -> None:
     watcher = plugin_command(_plugin({"active": value}), ArbiterConfig())
     assert (watcher.autostart, watcher.respawn) == (True, True)
+
+
+@pytest.mark.parametrize(("output", "is_closed"), [("-", False), ("stdout", False), ("/var/log/c.log", True)])
+def test_a_plugin_logs_to_standard_error_where_the_daemon_does(output: str, is_closed: bool) -> None:
+    watcher = plugin_command(_plugin(close_child_stderr=True), ArbiterConfig(logoutput=output))
+    assert watcher.close_child_stderr is is_closed
