@@ -41,7 +41,7 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(STAMP)
-	$(BIN)/circusd examples/webapp/circus.ini
+	cd examples/webapp && exec circusd circus.ini
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
