@@ -41,7 +41,8 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(STAMP)
-	cd examples/webapp && exec circusd circus.ini
+	@cat examples/webapp/welcome.txt
+	@cd examples/webapp && exec circusd circus.ini
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
