@@ -7,7 +7,7 @@ goes back the way the request came. docs/wire.md describes both for people. Noth
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -178,14 +178,14 @@ def _finite_float(text: str) -> float:
 
 def _check_depth(message: Any) -> None:
     layer = [message]
-    for _ in range(MAX_DEPTH + 1):
-        layer = [item for value in layer for item in _items(value)]
+    for _ in range(MAX_DEPTH):
+        layer = [item for value in layer for item in _items(value) if isinstance(item, dict | list)]
         if not layer:
             return
     raise MessageError(f"message invalid, nested deeper than {MAX_DEPTH} levels")
 
 
-def _items(value: Any) -> Sequence[Any]:
+def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return list(value.values())
+        return value.values()
     return value if isinstance(value, list) else ()

@@ -1,0 +1,184 @@
+"""Who may talk to the daemon: its user, root and the endpoint's owner; nobody else, by no trick we know."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from circus_core.auth import tcp_clients
+from circus_core.client import CircusClient
+from circus_core.errors import EndpointError
+from circus_core.events import Added
+from tests.controlled import ROOT, Peers, Served
+
+NOBODY = 65534
+ME = os.geteuid()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every user can enter, so that only the endpoint itself keeps strangers out."""
+    with tempfile.TemporaryDirectory(prefix="circus-test-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture(params=["tcp", "ipc"])
+def served(request: pytest.FixtureRequest, folder: Path) -> Iterator[Served]:
+    place = Served()
+    if request.param == "ipc":
+        place = Served(f"ipc://{folder}/control", f"ipc://{folder}/events")
+    with place as running:
+        if request.param == "ipc":  # mode 0600 would keep them out before we could
+            for file in folder.iterdir():
+                file.chmod(0o666)
+        yield running
+
+
+def behave(uid: int, endpoint: str, behaviour: str) -> str:
+    """Return what a program of this user got for its behaviour."""
+    program = [sys.executable, str(ROOT / "tests/stranger.py"), str(uid), endpoint, behaviour]
+    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def count(served: Served) -> int:
+    """Return how often the stranger's request was carried out."""
+    with CircusClient(served.controller.endpoint, timeout=20) as client:
+        return int(client.send("incr", name="sleeper", nb=0, waiting=True)["numprocesses"]) - 2
+
+
+def make_friends(peers: Peers, served: Served) -> None:
+    """Connect clients that may: some that have not said anything yet, one that has, one that listens."""
+    for _ in range(3):
+        peers.dealer(served.controller.endpoint)
+        peers.dealer(served.controller.pubsub_endpoint)
+    talker = peers.dealer(served.controller.endpoint)
+    talker.send(b'{"command": "list"}')
+    assert talker.poll(20_000)
+    listener = peers.subscriber(served.controller.pubsub_endpoint, b"")
+    deadline = time.monotonic() + 20
+    while not listener.poll(10):
+        served.on_loop(lambda: served.controller.publish(Added(watcher="w", time=1.0)))
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("behaviour", ["ask", "pretend"])
+def test_our_own_programs_are_served(served: Served, behaviour: str) -> None:
+    assert '"status": "ok"' in behave(ME, served.controller.endpoint, behaviour)
+    assert count(served) == 1
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("has_company", [False, True])
+@pytest.mark.parametrize("behaviour", ["ask", "pretend", "hit_and_run", "half_close"])
+def test_another_user_is_not_served(served: Served, behaviour: str, has_company: bool) -> None:
+    with Peers() as peers:
+        if has_company:
+            make_friends(peers, served)
+        assert "status" not in behave(NOBODY, served.controller.endpoint, behaviour)
+        assert count(served) == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("has_company", [False, True])
+def test_another_user_hears_no_events(served: Served, has_company: bool) -> None:
+    def heard_by(uid: int) -> str:
+        endpoint = served.controller.pubsub_endpoint
+        program = [sys.executable, str(ROOT / "tests/stranger.py"), str(uid), endpoint, "subscribe"]
+        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as listening:
+            for _ in range(100):
+                served.on_loop(lambda: served.controller.publish(Added(watcher="w", time=1.0)))
+                time.sleep(0.01)  # events over a second, so that some come while it listens
+            return listening.communicate(timeout=30)[0]
+
+    with Peers() as peers:
+        if has_company:
+            make_friends(peers, served)
+        assert "watcher" not in heard_by(NOBODY)
+        assert "watcher.w.add" in heard_by(ME)
+
+
+@pytest.mark.parametrize("which", ["endpoint", "pubsub_endpoint"])
+def test_what_a_browser_sends_is_no_command(served: Served, which: str) -> None:
+    got = behave(ME, getattr(served.controller, which), "post")
+    assert "status" not in got
+    assert count(served) == 0
+
+
+@pytest.mark.root
+def test_the_owner_of_the_endpoint_is_served(folder: Path) -> None:
+    owner = pwd.getpwuid(NOBODY).pw_name
+    with Served(f"ipc://{folder}/control", f"ipc://{folder}/events", owner=owner) as served:
+        files = [file.stat() for file in folder.iterdir()]
+        assert {(file.st_uid, stat.S_IMODE(file.st_mode)) for file in files} == {(NOBODY, 0o600)}
+        assert '"status": "ok"' in behave(NOBODY, served.controller.endpoint, "ask")
+    with Served(owner=owner) as served:
+        assert '"status": "ok"' in behave(NOBODY, served.controller.endpoint, "ask")
+
+
+def test_an_owner_who_does_not_exist_is_explained() -> None:
+    wanted = r"^endpoint_owner must be a user of this machine, got 'no such user'$"
+    with pytest.raises(EndpointError, match=wanted), Served(owner="no such user"):
+        pass
+
+
+def test_the_socket_files_are_for_their_owner_only(folder: Path) -> None:
+    with Served(f"ipc://{folder}/control", f"ipc://{folder}/events"):
+        assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert list(folder.iterdir()) == []
+
+
+def test_connections_that_ended_are_forgotten() -> None:
+    with Served() as served:
+        for _ in range(30):
+            count(served)
+        endpoints = served.controller._open
+        assert endpoints is not None
+        assert len(endpoints._gatekeeper._connections) < 10
+
+
+def test_many_clients_at_once_are_let_in() -> None:
+    with Served() as served, Peers() as peers:
+        clients = [peers.dealer(served.controller.endpoint) for _ in range(100)]
+        for client in clients:
+            client.send(b'{"command": "numwatchers"}')
+        assert all(client.poll(20_000) for client in clients)
+
+
+def test_the_tables_tell_whose_a_connection_is() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        ours, _ = server.accept()
+        with ours:
+            inode = os.fstat(ours.fileno()).st_ino
+            assert tcp_clients({port})[port][inode] == ME
+            client.close()
+            assert tcp_clients({port})[port].get(inode) is None
+
+
+def test_the_tables_know_version_six_and_mapped_addresses() -> None:
+    import socket
+
+    with socket.socket(socket.AF_INET6) as server:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        server.bind(("::", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, port)):
+                ours, _ = server.accept()
+                with ours:
+                    assert tcp_clients({port})[port][os.fstat(ours.fileno()).st_ino] == ME

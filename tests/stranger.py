@@ -1,0 +1,138 @@
+"""What another user does to an endpoint: a program that gives up its rights and then speaks ZMTP.
+
+Usage: python stranger.py UID ENDPOINT BEHAVIOUR. Prints what it got back, as a Python value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import encodings.idna  # noqa: F401  can't be read any more once the rights are gone
+import os
+import socket
+import sys
+
+GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\0" + b"NULL".ljust(20, b"\0") + b"\0" * 32
+ASK = b'{"command": "incr", "properties": {"name": "sleeper"}, "id": 1}'
+
+
+def connect(endpoint: str) -> socket.socket:
+    transport, _, place = endpoint.partition("://")
+    if transport == "ipc":
+        found = socket.socket(socket.AF_UNIX)
+        found.connect(place)
+    else:
+        host, _, port = place.rpartition(":")
+        found = socket.create_connection((host, int(port)))
+    found.settimeout(10)
+    return found
+
+
+def ready(kind: bytes, **properties: bytes) -> bytes:
+    body = b"\x05READY"
+    for name, value in {"Socket-Type": kind, **properties}.items():
+        key = name.replace("_", "-").encode()
+        body += bytes([len(key)]) + key + len(value).to_bytes(4, "big") + value
+    return b"\x04" + bytes([len(body)]) + body
+
+
+def message(body: bytes) -> bytes:
+    return b"\0" + bytes([len(body)]) + body
+
+
+def everything(connection: socket.socket) -> bytes:
+    """Read until the other side closes, or says nothing for a second."""
+    connection.settimeout(1)
+    got = b""
+    try:
+        while chunk := connection.recv(65536):
+            got += chunk
+    except OSError:
+        pass
+    return got
+
+
+def shake_hands(endpoint: str, hello: bytes) -> tuple[socket.socket, bytes]:
+    """Connect, exchange greetings and hellos; returns the other side's hello, empty if it hung up."""
+    connection = connect(endpoint)
+    connection.sendall(GREETING)
+    got = receive(connection, len(GREETING))
+    if len(got) == len(GREETING):
+        connection.sendall(hello)
+        got = receive(connection, 2)
+        return connection, receive(connection, got[1]) if len(got) == 2 else b""
+    return connection, b""
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    got = b""
+    with contextlib.suppress(OSError):
+        while len(got) < size and (chunk := connection.recv(size - len(got))):
+            got += chunk
+    return got
+
+
+def ask(endpoint: str, **properties: bytes) -> bytes:
+    """Speak the protocol by the book."""
+    connection, hello = shake_hands(endpoint, ready(b"DEALER", **properties))
+    with connection:
+        if b"READY" not in hello:
+            return b""
+        connection.sendall(message(ASK))
+        return everything(connection)
+
+
+def pretend(endpoint: str) -> bytes:
+    """Claim to be somebody in the handshake."""
+    return ask(endpoint, User_Id=b"0", Peer_Address=b"localhost:0:0:1", Identity=b"root")
+
+
+def hit_and_run(endpoint: str) -> bytes:
+    """Send and close at once, many times: closed sockets have no owner in the tables."""
+    for _ in range(50):
+        connection, _hello = shake_hands(endpoint, ready(b"DEALER"))
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(message(ASK))
+    return b""
+
+
+def half_close(endpoint: str) -> bytes:
+    """Say everything, then only listen."""
+    connection, _hello = shake_hands(endpoint, ready(b"DEALER"))
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(message(ASK))
+        connection.shutdown(socket.SHUT_WR)
+        return everything(connection)
+    return b""
+
+
+def subscribe(endpoint: str) -> bytes:
+    connection, hello = shake_hands(endpoint, ready(b"SUB"))
+    with connection:
+        if b"READY" not in hello:
+            return b""
+        connection.sendall(message(b"\x01"))
+        return everything(connection)
+
+
+def post(endpoint: str) -> bytes:
+    """Send what a web page can make a browser send: to ZMTP/1.0 the first byte is a length."""
+    got = b""
+    for padding in (b"", b"a"):
+        with connect(endpoint) as connection:
+            body = b"\x01\0" + bytes([len(ASK) + 1]) + b"\0" + ASK
+            head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX: " + padding
+            connection.sendall(head + b"b" * (ord("P") + 1 - len(head)) + body * 2)
+            got += everything(connection)
+    return got
+
+
+if __name__ == "__main__":
+    uid, endpoint, behaviour = sys.argv[1:]
+    if int(uid) != os.getuid():
+        os.setgroups([])
+        os.setgid(int(uid))
+        os.setuid(int(uid))
+    try:
+        print(globals()[behaviour](endpoint))
+    except OSError as error:
+        print(type(error).__name__)
