@@ -1,4 +1,4 @@
-"""What a process leaves behind: how it is recognised, and who it belongs to. Linux; no loop, no killing here.
+"""What a process leaves behind: how it is recognised, and who it belongs to. Linux only.
 
 Every process that we start carries a *mark* in its environment, and all that it starts inherits it:
 
@@ -8,21 +8,22 @@ Every process that we start carries a *mark* in its environment, and all that it
 that was itself started with a mark adds that one behind its own, after a space: the outer daemon still knows
 its descendants.
 
-With PR_SET_CHILD_SUBREAPER (prctl(2)), or as PID 1, all that loses its parent becomes our child. `judge` says
-what such a child is; the rule, in this order:
+With PR_SET_CHILD_SUBREAPER (prctl(2)), or as PID 1, all that loses its parent becomes our child. What such a
+child is, is told by the first of these that holds:
 
-1. It is in the session of a process that we started: it belongs to that process.
-2. It is in our own session: started by this program itself (`subprocess` in a hook); never touched.
-3. Its environment has our mark: it belongs to the process of that serial.
-4. It is in a foreign session that it does not lead. Only a descendant of somebody's child can be that: an
+1. It is in our own session: started by this program itself (`subprocess` in a hook); never touched.
+2. It is in the session of a process that we started, its environment has our mark, or it is in the session
+   of an orphan known by that: it belongs to the process that we started, and is killed when that has ended.
+3. It is in a foreign session that it does not lead. Only a descendant of somebody's child can be that: an
    orphan without owner. It is never killed, but reaped once it is dead.
-5. It leads its session. `subprocess` with start_new_session makes such children too, and a dead one has no
+4. It leads its session. `subprocess` with start_new_session makes such children too, and a dead one has no
    environment any more: doubtful. Never killed; reaped if it is dead and nobody has asked for it for
    DOUBT_SECONDS.
 
 Limits: who wipes its environment (env -i, sudo, a title that overwrites it) *and* opens a session of its own
-can't be recognised. Who is not readable for us (other user, not dumpable) is recognised by 1 only. An orphan
-of a child that the program itself started (2) stays a zombie until the program ends.
+can't be recognised. Who is not readable for us (other user, not dumpable) is recognised by sessions only. An
+orphan of a child that the program itself started (1) stays a zombie until the program ends. The program must
+have opened its own session, if it does, before it starts anything.
 """
 
 from __future__ import annotations
@@ -31,18 +32,15 @@ import ctypes
 import os
 import re
 import secrets
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 __all__ = [
     "DOUBT_SECONDS",
     "MARK_VARIABLE",
     "Mark",
     "ProcessStat",
-    "Verdict",
     "become_subreaper",
-    "judge",
     "own_children",
     "read_environ",
     "read_stat",
@@ -84,25 +82,9 @@ class ProcessStat:
     group: int
     session: int
 
-
-class Verdict(Enum):
-    """What an unknown child of this program is."""
-
-    OWNED = "owned"  # a descendant of a process that we started
-    PROGRAM = "program"  # this program's own child
-    ORPHAN = "orphan"  # somebody's descendant, for certain, but nobody's that we know
-    DOUBTFUL = "doubtful"  # orphan, or a child of the program in a session of its own
-
-
-def judge(stat: ProcessStat, serial: int | None, *, own_session: int, spawned: Container[int]) -> Verdict:
-    """Apply the rule of this module; `serial`: of our mark in its environment, `spawned`: pids we started."""
-    if stat.session in spawned:
-        return Verdict.OWNED
-    if stat.session == own_session:
-        return Verdict.PROGRAM
-    if serial is not None:
-        return Verdict.OWNED
-    return Verdict.DOUBTFUL if stat.session == stat.pid else Verdict.ORPHAN
+    @property
+    def leads_session(self) -> bool:
+        return self.session == self.pid
 
 
 def become_subreaper() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -16,7 +17,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-__all__ = ["STATUS_LOST", "Exits", "PidfdExits", "ThreadExits", "pidfds_work"]
+__all__ = ["STATUS_LOST", "Exits", "PidfdExits", "ThreadExits", "pidfds_work", "signal_group"]
+
+logger = logging.getLogger(__name__)
 
 STATUS_LOST: Final = 256  # no return code is that: somebody else has collected it
 _TURN: Final = 256  # exits handled before the loop gets its turn; about 10 ms of work
@@ -66,6 +69,18 @@ def pidfds_work() -> bool:
         return True
     finally:
         os.close(fd)
+
+
+def signal_group(group: int, signum: int) -> bool:
+    """False if there is no such process group, or it refuses us."""
+    try:
+        os.killpg(group, signum)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        logger.warning("process group %d refuses our signals: it is another user's", group)
+        return False
+    return True
 
 
 class PidfdExits:

@@ -124,6 +124,9 @@ def _gate_fits(request: SpawnRequest) -> bool:
         sys.platform == "linux"
         and request.stdin == subprocess.DEVNULL
         and (nofile is None or nofile >= _SHELL_MIN_NOFILE)
+        # The end of execve(2) restores the stack limit of its beginning (finalize_exec): what we set while
+        # /bin/sh is not yet running would be lost.
+        and "stack" not in request.rlimits
         and all(map(_SHELL_NAME.match, request.env))
     )
 

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from circus_core.backends import ExitCallback
-from circus_core.backends.descendants import (
-    DOUBT_SECONDS,
-    Mark,
-    ProcessStat,
-    Verdict,
-    judge,
-    own_children,
-    read_environ,
-    read_stat,
-    walk_marked,
-)
-from circus_core.backends.exits import STATUS_LOST, Exits
+from circus_core.backends.descendants import Mark, read_stat, walk_marked
+from circus_core.backends.exits import STATUS_LOST, Exits, signal_group
+from circus_core.backends.orphans import Orphan, Orphans
 
 __all__ = ["PosixChild", "Reaper"]
 
@@ -33,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN_CODE: Final = 255  # reported when somebody else has collected the status; asyncio does so too
 _SWEEP_SECONDS: Final = 5.0  # how long an exit report waits for descendants that do not die
-_BLANK_SECONDS: Final = 0.01  # who is in execve(2) or exit(2) has no environment for some microseconds
-_BLANK_LOOKS: Final = 3
 
 
 class PosixChild:
@@ -82,16 +69,6 @@ class PosixChild:
         return self._reaper.wait(self, timeout)
 
 
-@dataclass(slots=True, eq=False)
-class _Orphan:
-    """A descendant that became our child."""
-
-    pid: int
-    handle: int
-    owner: int  # serial
-    is_killed: bool = False
-
-
 class Reaper:
     """All processes of one backend, from their start to the report of their exit.
 
@@ -110,14 +87,11 @@ class Reaper:
         """`adopts`: orphans of our descendants become our children (subreaper)."""
         self._loop = loop
         self._mark = mark
-        self._adopts = adopts
         self._exits = make_exits(loop, self._on_ended)
         self._children: dict[int, PosixChild] = {}  # by pid
-        self._by_handle: dict[int, PosixChild | _Orphan] = {}
+        self._by_handle: dict[int, PosixChild | Orphan] = {}
         self._finishing: dict[PosixChild, float] = {}  # ended; deadline for what it left behind
-        self._orphans: dict[int, _Orphan] = {}  # by pid
-        self._doubts: dict[int, float] = {}  # dead children that may be the program's own: first seen
-        self._blanks: dict[int, int] = {}  # children without environment: how often seen
+        self._orphans = Orphans(mark, self._exits, on_adopt=self._watch_orphan) if adopts else None
         self._is_sweep_due = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -158,12 +132,14 @@ class Reaper:
     def send_signal_group(self, child: PosixChild, signum: int) -> bool:
         if child.returncode is not None or child.status == STATUS_LOST:
             return False  # its number may be another group's by now
-        return _signal_group(child.pid, signum)
+        return signal_group(child.pid, signum)
 
     def poll(self, child: PosixChild) -> int | None:
         if child.returncode is None and self._note_end(child):
-            self._collect_orphans()
-            self._sweep()
+            if self._orphans is not None and self._loop is None:
+                self._orphans.collect_dead()
+            while self._sweep() and child.returncode is None:
+                pass
         return child.returncode
 
     def wait(self, child: PosixChild, timeout: float | None) -> int | None:
@@ -180,31 +156,36 @@ class Reaper:
 
     def reap_orphans(self) -> None:
         """Look for dead orphans soon; call it on SIGCHLD. Does nothing when we don't adopt."""
-        if self._adopts:
+        if self._orphans is not None:
             self._sweep_soon()
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._is_closed = True
-        items: list[PosixChild | _Orphan] = [*self._children.values(), *self._orphans.values()]
-        self._exits.close([item.handle for item in items])
-        for known in (self._children, self._by_handle, self._finishing, self._orphans):
+        orphans = self._orphans.handles() if self._orphans is not None else []
+        self._exits.close([*(child.handle for child in self._children.values()), *orphans])
+        self._orphans = None
+        for known in (self._children, self._by_handle, self._finishing):
             known.clear()
 
     # Ends
 
-    def _watch(self, item: PosixChild | _Orphan) -> None:
+    def _watch(self, item: PosixChild | Orphan) -> None:
         self._by_handle[item.handle] = item
         self._exits.watch(item.handle)
+
+    def _watch_orphan(self, orphan: Orphan) -> None:
+        if self._loop is not None:
+            self._watch(orphan)
 
     def _on_ended(self, handles: list[int]) -> None:
         for handle in handles:
             item = self._by_handle.pop(handle, None)
-            if isinstance(item, _Orphan):
-                self._forget(item)
-            elif item is not None:
+            if isinstance(item, PosixChild):
                 self._note_end(item)
+            elif item is not None and self._orphans is not None:
+                self._orphans.collect(item)
         if self._finishing:
             self._sweep_soon()
 
@@ -233,19 +214,19 @@ class Reaper:
             )  # fmt: skip
             child.status = _UNKNOWN_CODE
         child.returncode = child.status
-        if not self._adopts and child.kill_descendants:
+        if self._orphans is None and child.kill_descendants:
             self._kill_marked(child)
         if child.on_exit is not None and self._loop is not None and child.returncode is not None:
             self._loop.call_soon(child.on_exit, child.returncode)
 
     def _kill_marked(self, child: PosixChild) -> None:
         """Without adoption: if members of the group outlived it, there may be more outside of the group."""
-        if sys.platform != "linux" or not _signal_group(child.pid, 0):
+        if sys.platform != "linux" or not signal_group(child.pid, 0):
             return
         for pid in walk_marked(self._mark, child.serial):
             stat = read_stat(pid)
             if stat is not None and stat.group != os.getpgrp():
-                _signal_group(stat.group, signal.SIGKILL)
+                signal_group(stat.group, signal.SIGKILL)
 
     # What was left behind
 
@@ -264,114 +245,38 @@ class Reaper:
 
     def _sweep(self) -> bool:
         """Look at our children once; kill, reap and report. True: look again at once."""
-        again = self._adopt() if self._adopts else False
-        self._kill_left_behind()
-        self._report_finished(is_quiet=not again and not self._has_fresh_blanks())
-        return again
-
-    def _adopt(self) -> bool:
-        """Sort out children that we did not start. True: one has died, its children may have come to us."""
-        unknown = own_children().difference(self._children, self._orphans)
-        for seen in (self._doubts, self._blanks):
-            for pid in seen.keys() - unknown:
-                del seen[pid]
-        own_session = os.getsid(0)
-        again = False
-        for pid in unknown:
-            stat = read_stat(pid)
-            if stat is not None:
-                again |= self._sort_out(stat, own_session)
-        return again
-
-    def _sort_out(self, stat: ProcessStat, own_session: int) -> bool:
-        leader = self._children.get(stat.session)
-        environ = read_environ(stat.pid) if leader is None and not stat.is_zombie else b""
-        serial = self._mark.serial_in(environ) if leader is None else leader.serial
-        verdict = judge(stat, serial, own_session=own_session, spawned=self._children)
-        if verdict is Verdict.OWNED and serial is not None:
-            self._add_orphan(stat, serial)
-        elif verdict is not Verdict.PROGRAM and stat.is_zombie:
-            return self._bury(stat.pid, verdict)
-        elif verdict is not Verdict.PROGRAM and not environ:
-            self._blanks[stat.pid] = self._blanks.get(stat.pid, 0) + 1
-        return False
-
-    def _bury(self, pid: int, verdict: Verdict) -> bool:
-        """True the first time: its children may have come to us after we had looked for them."""
-        first_seen = self._doubts.get(pid)
-        if verdict is Verdict.ORPHAN or (first_seen is not None and _is_over(first_seen + DOUBT_SECONDS)):
-            _reap_pid(pid)
-        elif first_seen is None:
-            self._doubts[pid] = time.monotonic()
-        return first_seen is None
-
-    def _has_fresh_blanks(self) -> bool:
-        return any(looks < _BLANK_LOOKS for looks in self._blanks.values())
-
-    def _add_orphan(self, stat: ProcessStat, owner: int) -> None:
-        try:
-            handle = self._exits.open(stat.pid)
-        except OSError:  # no descriptor left: look again with the next sweep
-            self._blanks[stat.pid] = 0
-            return
-        orphan = self._orphans[stat.pid] = _Orphan(stat.pid, handle, owner)
-        if self._loop is not None:
-            self._watch(orphan)
-
-    def _kill_left_behind(self) -> None:
-        if not self._orphans:
-            return
+        if self._orphans is None:
+            self._report_finished(is_settled=True)
+            return False
         ended = {child.serial for child in self._finishing if child.kill_descendants}
-        for orphan in self._orphans.values():
-            if orphan.owner in ended and not orphan.is_killed:
-                orphan.is_killed = True
-                self._kill(orphan)
+        again = self._orphans.look(self._children, ended)
+        self._orphans.kill_of(ended)
+        self._report_finished(is_settled=not again and not self._orphans.are_unsettled())
+        return again
 
-    def _kill(self, orphan: _Orphan) -> None:
-        """Its whole group, which no fork escapes; then itself, should it have left the group meanwhile."""
-        stat = read_stat(orphan.pid)
-        if stat is not None and stat.group != os.getpgrp():
-            _signal_group(stat.group, signal.SIGKILL)
-        try:
-            self._exits.send(orphan.handle, signal.SIGKILL)
-        except PermissionError:
-            logger.warning("process %d was left behind, runs as another user and can't be killed", orphan.pid)
-
-    def _forget(self, orphan: _Orphan) -> None:
-        self._exits.collect(orphan.handle)
-        self._by_handle.pop(orphan.handle, None)
-        del self._orphans[orphan.pid]
-
-    def _report_finished(self, *, is_quiet: bool) -> None:
-        """Report the ended ones of which nothing is left. `is_quiet`: nothing may be hidden from our look."""
-        owners = {orphan.owner for orphan in self._orphans.values()}
+    def _report_finished(self, *, is_settled: bool) -> None:
+        """Report the ended ones of which nothing is left. `is_settled`: nothing may have escaped our look."""
+        owners = self._orphans.owners() if self._orphans is not None else set()
         now = time.monotonic()
         for child, deadline in list(self._finishing.items()):
-            if child.kill_descendants and (not is_quiet or child.serial in owners):
+            if child.kill_descendants and (not is_settled or child.serial in owners):
                 if now < deadline:
                     continue
                 self._warn_of_survivors(child)
             self._report(child)
 
     def _warn_of_survivors(self, child: PosixChild) -> None:
-        pids = [orphan.pid for orphan in self._orphans.values() if orphan.owner == child.serial]
+        pids = self._orphans.pids_of(child.serial) if self._orphans is not None else []
         logger.warning(
             "%s: process %d has ended, but %s that it left behind did not die within %g s of SIGKILL",
             child.label, child.pid, ", ".join(map(str, pids)) or "something", _SWEEP_SECONDS,
         )  # fmt: skip
 
-    def _collect_orphans(self) -> None:
-        """For use without a loop."""
-        for orphan in list(self._orphans.values()):
-            if self._exits.peek(orphan.handle) is not None:
-                self._forget(orphan)
-
     def _wait_for_orphans(self, timeout: float | None) -> None:
-        """For use without a loop: until one has died or it is time to look again."""
-        longest = min([*self._finishing.values()]) - time.monotonic()
-        if not self._orphans or self._has_fresh_blanks():
-            longest = _BLANK_SECONDS
-        handles = [orphan.handle for orphan in self._orphans.values()]
+        """For use without a loop: until one has died, or it is time to look again."""
+        wake = min([*self._finishing.values(), *self._next_looks()])
+        longest = max(0.0, wake - time.monotonic())
+        handles = self._orphans.handles() if self._orphans is not None else []
         self._exits.wait(handles, longest if timeout is None else min(timeout, longest))
 
     def _set_timer(self) -> None:
@@ -379,29 +284,11 @@ class Reaper:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = time.monotonic()
-        times = [*self._finishing.values(), *(seen + DOUBT_SECONDS for seen in self._doubts.values())]
-        if self._finishing and self._has_fresh_blanks():
-            times.append(now + _BLANK_SECONDS)
+        times = [*self._finishing.values(), *self._next_looks()]
         if times and self._loop is not None:
-            self._timer = self._loop.call_later(max(0.0, min(times) - now), self._sweep_soon)
+            self._timer = self._loop.call_later(max(0.0, min(times) - time.monotonic()), self._sweep_soon)
 
-
-def _is_over(deadline: float) -> bool:
-    return time.monotonic() >= deadline
-
-
-def _signal_group(group: int, signum: int) -> bool:
-    try:
-        os.killpg(group, signum)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        logger.warning("process group %d runs as another user and refuses our signals", group)
-        return False
-    return True
-
-
-def _reap_pid(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    def _next_looks(self) -> list[float]:
+        if self._orphans is None:
+            return []
+        return self._orphans.next_looks(is_awaited=bool(self._finishing))

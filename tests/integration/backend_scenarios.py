@@ -1,4 +1,4 @@
-"""What a daemon of its own sees. A program, since prctl(2) is for good: `backend_scenarios.py UID NAME WORD...`.
+"""What a daemon of its own sees. A program, as prctl(2) is for good: `backend_scenarios.py UID NAME WORD`.
 
 The last line on stdout is a JSON object: what the scenario found out.
 """
@@ -94,7 +94,8 @@ async def family(made: PosixBackend, program: str) -> dict[str, Any]:
         return {
             "code": code,
             "gone": await witness.sees_the_end(),
-            "children": sorted(descendants.own_children()),
+            # A dead leader of a session of which all is dead can't be told from a child of the program itself.
+            "children": sorted(filter(_alive, descendants.own_children())),
             "ms": took * 1000,
         }
 
@@ -114,7 +115,10 @@ async def many_families(made: PosixBackend, count: str) -> dict[str, Any]:
         os.close(go)
         os.close(starter)
         await until(lambda: len(ended) == len(children))
-        return {"gone": await witness.sees_the_end(), "children": sorted(descendants.own_children())}
+        return {
+            "gone": await witness.sees_the_end(),
+            "children": sorted(filter(_alive, descendants.own_children())),
+        }
 
 
 async def orphan_of_the_living(made: PosixBackend) -> dict[str, Any]:
@@ -248,15 +252,22 @@ async def as_first_process(made: PosixBackend) -> dict[str, Any]:
     watcher = SignalWatcher(asyncio.get_running_loop(), {signal.SIGCHLD: made.reap_orphans})
     host = subprocess.Popen([sys.executable, "-I", "-S", "-c", "raise SystemExit(7)"])
     # Not marked, in a session that it does not lead: as what someone who came from outside has left behind.
-    stranger = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(.3)\n"
-    subprocess.run([sys.executable, "-I", "-S", "-c", stranger], check=True)
-    await until(lambda: len(descendants.own_children()) >= 1)
+    stranger = "import os\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: os.read(0, 1)\n"
+    go, starter = os.pipe()
+    subprocess.run([sys.executable, "-I", "-S", "-c", stranger], stdin=go, check=True)
+    os.close(go)
+    await until(_strangers)
     code = await exit_of(made, request("sh", "-c", "setsid sleep 100 & exit 3"))
-    foreign = [stat for stat in map(descendants.read_stat, descendants.own_children()) if stat is not None]
-    lived = any(stat.session not in (os.getsid(0), stat.pid) and not stat.is_zombie for stat in foreign)
-    await until(lambda: all(s is None or s.session in (os.getsid(0), s.pid) for s in map(descendants.read_stat, descendants.own_children())))  # fmt: skip  # noqa: E501
+    lived = any(_alive(pid) for pid in _strangers())
+    os.close(starter)
+    await until(lambda: not _strangers())
     watcher.close()
     return {"pid": os.getpid(), "code": code, "lived": lived, "host": host.wait(DEADLINE)}
+
+
+def _strangers() -> list[int]:
+    stats = map(descendants.read_stat, descendants.own_children())
+    return [s.pid for s in stats if s is not None and s.session != os.getsid(0) and not s.leads_session]
 
 
 async def ignored_sigchld(made: PosixBackend) -> dict[str, Any]:
