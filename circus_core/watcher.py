@@ -316,12 +316,14 @@ class Watcher:
                 self._crew.kill(self._seen.workers[wid])
             case BeginStart():
                 self._seen.begin_start(self._desired.cycle)
+                self._announce_state()
                 self._ask(self._before_start())
             case AskAfterStart():
                 self._seen.hold = True
                 self._ask(self._after_start())
             case BeginStop():
                 self._seen.begin_stop()
+                self._announce_state()
                 self._ask(self._before_stop())
             case FinishStop():
                 self._finish_stop()
@@ -367,7 +369,6 @@ class Watcher:
         """Ask a hook of the watcher; the one that was asked before is not waited for any more."""
         if self._hook is not None and self._hook is not asyncio.current_task():
             self._hook.cancel()
-        self._announce_state()
         self._hook = self._crew.task(hook)
 
     async def _before_start(self) -> None:
