@@ -13,7 +13,7 @@ from circus_core.commands.arguments import Option, Switch, Word, assign_words, c
 from circus_core.commands.command import Command
 from circus_core.errors import CircusError, DriverError, MessageError, UnknownCommandError
 
-__all__ = ["Line", "Settings", "command_help", "parse", "program_help"]
+__all__ = ["Line", "Settings", "command_help", "parse", "program_help", "usage"]
 
 _VALUES: Final = ("endpoint", "timeout")
 _FLAGS: Final = ("json", "prettify", "help", "version")
@@ -115,8 +115,8 @@ _PROGRAM: Final = "circusctl [options] command [args]"
 
 
 class _Parser(argparse.ArgumentParser):
-    def __init__(self, usage: str) -> None:
-        super().__init__(prog="circusctl", usage=usage, add_help=False)
+    def __init__(self, line: str) -> None:
+        super().__init__(prog="circusctl", usage=line, add_help=False)
         self.add_argument("--endpoint")
         self.add_argument("--timeout", type=_seconds, default=5.0)
         for flag in _FLAGS:
@@ -131,7 +131,7 @@ def _seconds(text: str) -> float:
 
 
 def _parser(command: Command[Any, Any] | None) -> _Parser:
-    parser = _Parser(_PROGRAM if command is None else _usage(command))
+    parser = _Parser(_PROGRAM if command is None else usage(command))
     parser.add_argument("words", nargs="*")
     for argument in command.arguments if command else ():
         if isinstance(argument, Switch):
@@ -159,7 +159,7 @@ def _arguments(command: Command[Any, Any], typed: argparse.Namespace, words: lis
     try:
         found = assign_words(words, command.arguments)
     except MessageError as error:
-        raise MessageError(f"{error}; usage: {_usage(command)}") from error
+        raise MessageError(f"{error}; usage: {usage(command)}") from error
     for argument in command.arguments:
         value = getattr(typed, f"given_{argument.name}", None)
         if isinstance(argument, Switch) and value:
@@ -208,7 +208,7 @@ def command_help(command: Command[Any, Any]) -> str:
     """Return everything about one command."""
     import inspect
 
-    lines = [f"usage: {_usage(command)}", "", inspect.getdoc(command) or ""]
+    lines = [f"usage: {usage(command)}", "", inspect.getdoc(command) or ""]
     labels = [(_label(argument), argument.help) for argument in command.arguments]
     width = max((len(label) for label, _ in labels), default=0)
     if labels:
@@ -216,7 +216,8 @@ def command_help(command: Command[Any, Any]) -> str:
     return "\n".join(lines)
 
 
-def _usage(command: Command[Any, Any]) -> str:
+def usage(command: Command[Any, Any]) -> str:
+    """Return the one line that shows how a command is typed."""
     parts = [_shown(argument) for argument in command.arguments]
     return " ".join(["circusctl [options]", command.name, *parts])
 

@@ -25,12 +25,12 @@ class Shown(Result):
         return cls(options=reply["options"])
 
     def to_text(self) -> str:
-        return "\n".join(f"{key}: {_text(value)}" for key, value in self.options.items())
+        return "\n".join(f"{key}: {_text(key, value)}" for key, value in self.options.items())
 
 
-def _text(value: Any) -> str:
+def _text(key: str, value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, Mapping):
+    if key == "env" and isinstance(value, Mapping):
         return ",".join(f"{key}={value[key]}" for key in sorted(value))
     return str(value)

@@ -222,7 +222,7 @@ def test_options_come_sorted_and_get_in_the_order_of_the_question() -> None:
     assert list(carry_out("options", name="sleeper")["options"]) == ["cmd", "env", "gid", "numprocesses"]
     reply = carry_out("get", name="sleeper", keys=["numprocesses", "env", "gid"])
     assert printed("get", reply).splitlines() == ["numprocesses: 2", "env: A=1,B=2", "gid: "]
-    assert printed("options", {"options": {"respawn": True}}) == "respawn: True"
+    assert printed("options", {"options": {"respawn": True, "x": {}}}) == "respawn: True\nx: {}"
 
 
 def test_globaloptions_are_the_endpoints_and_the_delay() -> None:
