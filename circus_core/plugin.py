@@ -197,7 +197,8 @@ class CircusPlugin:
             self.loop.add_callback(self.stop)
             return
         self._end()
-        self.loop.stop()
+        if self._thread is not None and _asyncio_loop(self.loop).is_running():
+            self.loop.stop()
 
     def _end(self) -> None:
         self._is_ending = True

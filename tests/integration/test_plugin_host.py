@@ -131,6 +131,12 @@ class StopsItself(Talker):
         threading.Thread(target=self.stop).start()
 
 
+class StopsInInit(Talker):
+    def handle_init(self):
+        self.loop.add_callback(self.say, "never")
+        self.stop()
+
+
 class Deaf(Talker):
     pass
 
@@ -363,6 +369,13 @@ def test_stop_from_another_thread_ends_the_plugin_in_its_own(runner: Runner, dae
     daemon.publish("w", "start")
     assert process.wait(20) == 0
     assert runner.said() == ["stop"]
+
+
+def test_stop_in_handle_init_ends_the_plugin(runner: Runner) -> None:
+    process = runner.start("talkers.StopsInInit")
+    assert process.wait(20) == 0
+    assert runner.said()[0] == "stop"
+    assert "Traceback" not in runner.log.read_text()
 
 
 def test_a_failing_handle_stop_is_logged_and_the_plugin_ends(runner: Runner, daemon: StandInDaemon) -> None:
