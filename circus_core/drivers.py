@@ -60,6 +60,17 @@ class Drivers:
             driver = self._loaded[namespace, name] = self._find(namespace, name)
             return driver
 
+    def is_provided(self, namespace: str, name: str) -> bool:
+        """Tell whether a package provides the name, without importing it.
+
+        Raises:
+            DriverError: several packages do.
+        """
+        if name not in self._known(namespace) and name not in self._refresh(namespace):
+            return False
+        _refuse_several(namespace, name, self._entries[namespace][name])
+        return True
+
     def names(self, namespace: str) -> list[str]:
         """Return the names that are provided, sorted; asks the file system each time."""
         return sorted(self._refresh(namespace))
@@ -69,7 +80,7 @@ class Drivers:
         return {name: self.load(namespace, name) for name in self.names(namespace)}
 
     def _find(self, namespace: str, name: str) -> Any:
-        if name in self._known(namespace) or name in self._refresh(namespace):
+        if self.is_provided(namespace, name):
             return _load(namespace, name, self._entries[namespace][name])
         if "." not in name and ":" not in name:
             raise DriverError(_unknown(namespace, name, self._entries[namespace]))
@@ -148,10 +159,14 @@ def _is_part(missing: str | None, module: str) -> bool:
     return missing is not None and f"{module}.".startswith(f"{missing}.")
 
 
-def _load(namespace: str, name: str, entries: list[EntryPoint]) -> Any:
+def _refuse_several(namespace: str, name: str, entries: list[EntryPoint]) -> None:
     if len(entries) > 1:
         origins = " and by ".join(_origin(entry) for entry in entries)
         raise DriverError(f"{_noun(namespace)} {name!r} is provided by {origins}: uninstall one of them")
+
+
+def _load(namespace: str, name: str, entries: list[EntryPoint]) -> Any:
+    _refuse_several(namespace, name, entries)
     try:
         return _manager(namespace, name, entries)[name].plugin
     except SystemExit as error:

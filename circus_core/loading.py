@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import metadata
 from pathlib import Path
@@ -11,28 +11,47 @@ from typing import Any
 
 from circus_core.clock import SystemClock
 from circus_core.config.load import LoadResult, load
+from circus_core.config.model import WatcherConfig
+from circus_core.config.problems import Level, Problem
 from circus_core.config.raw import Reader
 from circus_core.drivers import Drivers
+from circus_core.errors import CircusError, ConfigError, DriverError, PluginError
 from circus_core.hooks import Hooks
-from circus_core.plugins import HookPlugins
+from circus_core.plugins import HookPlugins, plugin_manager
+from circus_core.section_hooks import hook_complaints
 
-__all__ = ["load_config", "load_options"]
+__all__ = ["check_config", "load_config", "load_options"]
 
 
 def load_config(path: str | Path, *, plugins: HookPlugins, drivers: Drivers) -> LoadResult:
-    """Read a file and let hook plugins add to it.
+    """Read a file and let hook plugins add to it; what is wrong with either is in the result.
 
     Raises:
-        ConfigError, PluginError: a hook plugin refused; what is wrong with the file is in the result.
+        PluginError: a hook plugin declares options that can't be used.
     """
     result = load(path, **load_options(plugins=plugins, drivers=drivers))
     if result.config is None:
         return result
-    return replace(result, config=_hooks(plugins).config_loaded(result.config))
+    try:
+        return replace(result, config=_hooks(plugins).config_loaded(result.config))
+    except (ConfigError, PluginError) as error:
+        return LoadResult(config=None, problems=(*result.problems, _problem(error, Path(path))))
+
+
+def check_config(path: str | Path) -> LoadResult:
+    """Read a file for a check: that a hook plugin can't be loaded is one more problem."""
+    try:
+        return load_config(path, plugins=plugin_manager(), drivers=Drivers())
+    except CircusError as error:
+        return LoadResult(config=None, problems=(_problem(error, None),))
 
 
 def load_options(*, plugins: HookPlugins, drivers: Drivers) -> dict[str, Any]:
-    """Return the keywords of config.load.load() and config.check.check() that installed packages decide."""
+    """Return the keywords of config.load.load() and config.check.check() that installed packages decide.
+
+    Raises:
+        PluginError: a hook plugin declares options that can't be used.
+    """
 
     def reader_for(path: Path) -> Reader:
         reader: Reader = drivers.load("circus.config", path.suffix.lower().lstrip(".") or "ini")
@@ -42,7 +61,37 @@ def load_options(*, plugins: HookPlugins, drivers: Drivers) -> dict[str, Any]:
         "reader_for": reader_for,
         "extra_options": _hooks(plugins).register_options(),
         "extras": _extras(),
+        "names": _InstalledNames(drivers),
     }
+
+
+class _InstalledNames:
+    """Answers from what is installed; asks once for each name, however often a file has it."""
+
+    def __init__(self, drivers: Drivers) -> None:
+        self._drivers = drivers
+        self._complaints: dict[tuple[str, str], str] = {}
+
+    def driver(self, namespace: str, name: str) -> str:
+        if (namespace, name) not in self._complaints:
+            self._complaints[namespace, name] = self._complaint(namespace, name)
+        return self._complaints[namespace, name]
+
+    def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
+        return hook_complaints(config)
+
+    def _complaint(self, namespace: str, name: str) -> str:
+        try:
+            if namespace == "circus.plugins" and self._drivers.is_provided(namespace, name):
+                return ""  # imported in the process that runs it, and only there
+            found = self._drivers.load(namespace, name)
+        except DriverError as error:
+            return str(error)
+        return "" if callable(found) else f"{name!r} must name a class, it is of type {type(found).__name__}"
+
+
+def _problem(error: CircusError, path: Path | None) -> Problem:
+    return Problem(level=Level.ERROR, message=str(error), file=path)
 
 
 def _hooks(plugins: HookPlugins) -> Hooks:

@@ -26,7 +26,7 @@ from circus_core.hookspecs import ALLOWED, Verdict, hookimpl
 from circus_core.views import ArbiterView, ProcessView, WatcherView
 from circus_core.workers import Workers
 
-__all__ = ["SectionHooks", "check_hooks"]
+__all__ = ["SectionHooks", "check_hooks", "hook_complaints"]
 
 log = logging.getLogger("circus.hooks")
 
@@ -191,34 +191,38 @@ class _TooLateError(Exception):
 
 
 def check_hooks(config: WatcherConfig) -> None:
-    """Import the functions of a watcher's section. May block: modules run when they are imported.
+    """Refuse a watcher with hook_complaints(); raises ConfigError with one line for each."""
+    complaints = hook_complaints(config)
+    if complaints:
+        lines = (f"watcher {config.name!r}: hooks.{name}: {text}" for name, text in complaints.items())
+        raise ConfigError("\n".join(lines))
 
-    The entries of PYTHONPATH in the watcher's environment are added to the import path first and stay there.
 
-    Raises:
-        ConfigError: a module or function does not exist or can't be imported; one line for each.
+def hook_complaints(config: WatcherConfig) -> dict[str, str]:
+    """Import the functions of a watcher's section; say which hooks name none, and why.
+
+    May block: modules run when they are imported. The entries of PYTHONPATH in the watcher's environment are
+    added to the import path first and stay there.
     """
     if not config.hooks:
-        return
+        return {}
     _add_import_path(config.env)
-    problems = [problem for name, hook in config.hooks.items() if (problem := _problem(name, hook))]
-    if problems:
-        raise ConfigError("\n".join(f"watcher {config.name!r}: {problem}" for problem in problems))
+    return {name: text for name, hook in config.hooks.items() if (text := _complaint(hook))}
 
 
-def _problem(name: str, hook: HookConfig) -> str:
+def _complaint(hook: HookConfig) -> str:
     if callable(hook.target):
         return ""
     try:
         found = resolve_name(hook.target)
     except DriverError as error:
         return (
-            f"hooks.{name} = {hook.target} can't be imported: {error}; "
+            f"{hook.target} can't be imported: {error}; "
             "its folder must be on the import path of circusd or in PYTHONPATH of the watcher's env section"
         )
     if callable(found):
         return ""
-    return f"hooks.{name} must name a function, but {hook.target} is of type {type(found).__name__}"
+    return f"{hook.target} must be a function, it is of type {type(found).__name__}"
 
 
 def _add_import_path(env: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from circus_core.config.build_watcher import build_watcher, is_watcher_key
 from circus_core.config.convert import FAILED, Context, convert, free_value, resolve
 from circus_core.config.model import PluginConfig
+from circus_core.config.names import check_plugin_name
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.substitute import Scope
 
@@ -32,6 +33,8 @@ def build_plugin(
         context.report.error(
             section.place_of("use"), "use is missing", option="use", suggestion="write use = PLUGIN"
         )
+    if context.names is not None and is_active is not False and use and use is not FAILED:
+        check_plugin_name(use, section, context.names, context.report)
     watcher = build_watcher(
         _watcher_section(section, context, is_active=is_active, debug=debug),
         context,

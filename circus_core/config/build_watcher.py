@@ -12,8 +12,9 @@ from circus_core.config.convert import FAILED, Context, convert, free_value, res
 from circus_core.config.environment import Virtualenv, compose, expand_names
 from circus_core.config.misspelling import Speller
 from circus_core.config.model import HookConfig, StreamConfig, WatcherConfig
+from circus_core.config.names import check_watcher_names
 from circus_core.config.options import HOOK_NAMES, Option
-from circus_core.config.problems import Place
+from circus_core.config.problems import Level, Place
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.rules import check_watcher
 from circus_core.config.substitute import Scope
@@ -47,9 +48,15 @@ def build_watcher(
     fields.setdefault("own_env", MappingProxyType(dict(own_env)))
     config = WatcherConfig(**fields)
     check_watcher(config, section, context)
-    if any(problem.level.value == "error" for problem in context.report.problems[errors:]):
-        return None
-    return watcher_environment(config, section, context)
+    complete = None if _has_error(context, errors) else watcher_environment(config, section, context)
+    if context.names is not None:
+        best = complete or replace(config, env=config.own_env)
+        check_watcher_names(best, section, context.names, context.report)
+    return None if _has_error(context, errors) else complete
+
+
+def _has_error(context: Context, since: int) -> bool:
+    return any(problem.level is Level.ERROR for problem in context.report.problems[since:])
 
 
 def watcher_environment(config: WatcherConfig, section: RawSection, context: Context) -> WatcherConfig | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from circus_core.config.environment import Daemon, Virtualenv, find_virtualenv
 from circus_core.config.misspelling import Speller
+from circus_core.config.names import Names
 from circus_core.config.options import Option, Table
 from circus_core.config.problems import Level, Place, Report
 from circus_core.config.raw import RawSection, RawValue
@@ -32,6 +33,7 @@ class Context:
     report: Report
     sockets: frozenset[str] | None = None  # names that are defined; None: not known, don't check
     extras: tuple[str, ...] = ()
+    names: Names | None = None  # looks up names of code; None: don't check
     spellers: dict[str, Speller] = field(default_factory=dict)
     virtualenvs: dict[tuple[str, str | None], Virtualenv | str] = field(default_factory=dict)
 

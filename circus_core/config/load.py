@@ -13,6 +13,7 @@ from circus_core.config.convert import Context
 from circus_core.config.environment import Daemon
 from circus_core.config.ini import read_ini
 from circus_core.config.model import Config
+from circus_core.config.names import Names
 from circus_core.config.options import Option, Table
 from circus_core.config.problems import Place, Problem, Report, raise_errors
 from circus_core.config.raw import RawFile, Reader, Sections, merge
@@ -44,6 +45,7 @@ def load(
     reader_for: Callable[[Path], Reader] = builtin_reader,
     extra_options: Iterable[Option] = (),
     extras: Sequence[str] = (),
+    names: Names | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> LoadResult:
     """Load a configuration file. Never raises for what is wrong with the file.
@@ -54,6 +56,8 @@ def load(
         extra_options: options that installed packages registered; they go to `ArbiterConfig.options` (or to
             `options` of watchers and sockets, by their `section`).
         extras: what to install for options nobody provides, named in messages: "circus-core[stats]".
+        names: looks up streams, backends, plugins and hook functions, so that one that is missing is an error
+            with its place; None: they are not looked at.
         environ: environment of the daemon, `os.environ` if not given.
     """
     report = Report()
@@ -62,6 +66,7 @@ def load(
         daemon=Daemon.current(environ),
         report=report,
         extras=tuple(extras),
+        names=names,
     )
     files = _Files(Path(path), reader_for, context)
     sections = files.read()

@@ -344,11 +344,11 @@ def test_a_watcher_whose_functions_are_missing_is_refused_with_all_of_them(insta
     with pytest.raises(ConfigError) as caught:
         check_hooks(WatcherConfig(name="web", hooks=hooks))
     assert str(caught.value).split("\n") == [
-        "watcher 'web': hooks.before_start = no_such_module.f can't be imported: "
+        "watcher 'web': hooks.before_start: no_such_module.f can't be imported: "
         f"there is no module 'no_such_module'{way_out}",
-        "watcher 'web': hooks.after_start = shop_checks.godo can't be imported: "
+        "watcher 'web': hooks.after_start: shop_checks.godo can't be imported: "
         f"module 'shop_checks' has no 'godo'{way_out}",
-        "watcher 'web': hooks.before_stop must name a function, but shop_checks.number is of type int",
+        "watcher 'web': hooks.before_stop: shop_checks.number must be a function, it is of type int",
     ]
 
 
