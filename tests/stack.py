@@ -58,7 +58,6 @@ def copy_example(name: str, folder: Path, ports: Iterable[int]) -> dict[int, int
         if file.suffix in {".ini", ".py"}:
             text = file.read_text()
             for old, number in new.items():
-                assert text.count(str(old)) or file.suffix == ".py"
                 text = text.replace(str(old), str(number))
             file.write_text(text)
     return new

@@ -150,6 +150,7 @@ def _startup_time(demo: Demo) -> float:
             env=demo.environment,
             pass_fds=[listener.fileno()],
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # as circusd does: sessions share the processors
         )
         try:
             ask(listener.getsockname()[1], "/slow?seconds=0")

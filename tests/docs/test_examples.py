@@ -1,0 +1,132 @@
+"""Every example starts and does what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stack import EXAMPLES, PROGRAMS, Stack, alive, copy_example, wait_until
+
+ENDPOINTS = (5555, 5556)
+TESTED = {
+    "embedding": "here",
+    "hooks": "here",
+    "own_stream": "here",
+    "tutorial": "here",
+    "webapp": "tests/integration/test_demo.py",
+}
+
+
+def test_every_example_has_a_test() -> None:
+    assert {folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()} == set(TESTED)
+
+
+@pytest.mark.parametrize("name", sorted(TESTED))
+def test_every_example_says_what_it_is(name: str) -> None:
+    assert (EXAMPLES / name / "README.md").read_text().startswith("# ")
+
+
+def test_a_hook_waits_for_a_service_and_another_notes_the_pid(tmp_path: Path) -> None:
+    new = copy_example("hooks", tmp_path, (8010, *ENDPOINTS))
+    with Stack(tmp_path, endpoint=f"tcp://127.0.0.1:{new[5555]}") as stack:
+        stack.wait_until_up()
+        stack.wait_for_status("client", "active")
+        wait_until(lambda: "client: the service says hello" in stack.log(), stack.log)
+        (pid,) = stack.pids("client")
+        wait_until((tmp_path / "client.pid").exists, "the pid file")
+        assert int((tmp_path / "client.pid").read_text()) == pid
+        assert "Traceback" not in stack.log()
+
+
+def test_a_stream_class_of_the_user_gets_whole_output(tmp_path: Path) -> None:
+    new = copy_example("own_stream", tmp_path, ENDPOINTS)
+    output = tmp_path / "talker.jsonl"
+
+    def records() -> list[dict[str, object]]:
+        return [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
+
+    with Stack(tmp_path, endpoint=f"tcp://127.0.0.1:{new[5555]}", environment={"PYTHONPATH": "."}) as stack:
+        wait_until(lambda: len(records()) == 4, stack.log)
+        (pid,) = stack.pids("talker")
+    assert {record["pid"] for record in records()} == {pid}
+    stdout = [record["line"] for record in records() if record["stream"] == "stdout"]
+    assert stdout == ["one it is", "two it is", "three it is"]
+    assert [record["line"] for record in records() if record["stream"] == "stderr"] == ["and that was all"]
+
+
+def test_a_program_embeds_the_arbiter(tmp_path: Path) -> None:
+    program = EXAMPLES / "embedding" / "program.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert [line.rpartition(": ")[2] for line in done.stdout.splitlines()] == [
+        "2 processes",
+        "3 processes",
+        "3 processes",
+        "all gone",
+    ]
+
+
+def test_the_tutorial_of_circus_runs_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "bin").symlink_to(PROGRAMS)
+    ports = copy_example("tutorial", tmp_path, [9999])
+    endpoint = _with_own_endpoints(tmp_path / "circus.ini")
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "CIRCUSCTL_ENDPOINT": endpoint}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    try:
+        started = run("bin/circusd", "--daemon", "circus.ini")
+        assert started.returncode == 0, started.stdout + started.stderr
+        wait_until(lambda: "webapp: active" in run("bin/circusctl", "status").stdout, "active")
+        assert _fetch(ports[9999]) == b"hello world"
+
+        first = run("bin/circusctl", "list", "webapp").stdout.strip().split(",")
+        assert len(first) == 3
+        assert run("bin/circusctl", "incr", "webapp", "--waiting").stdout.strip() == "4"
+        more = run("bin/circusctl", "list", "webapp").stdout.strip().split(",")
+        assert more[:3] == first
+        assert len(more) == 4
+
+        family = _family(int(first[0]))
+        assert set(map(int, more)) <= {process.pid for process in family}
+        assert run("bin/circusctl", "quit").stdout.strip() == "ok"
+        wait_until(lambda: not alive(family), lambda: f"left: {alive(family)}")
+    finally:
+        run("bin/circusctl", "--timeout", "1", "quit")
+
+
+def _fetch(port: int) -> bytes:
+    """Ask a server of HTTP/1.0, which may end its answer by closing."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+        body: bytes = response.read()
+        return body
+
+
+def _with_own_endpoints(config: Path) -> str:
+    """Let the configuration, which names none, have endpoints in its folder; returns the control endpoint."""
+    lines = f"endpoint = ipc://{config.parent}/control\npubsub_endpoint = ipc://{config.parent}/events\n"
+    config.write_text(config.read_text().replace("[circus]\n", f"[circus]\n{lines}"))
+    return f"ipc://{config.parent}/control"
+
+
+def _family(worker: int) -> list[psutil.Process]:
+    """Return the daemon of a worker and all that it has started."""
+    daemon = psutil.Process(worker).parent()
+    assert daemon is not None
+    return [daemon, *daemon.children(recursive=True)]
