@@ -4,7 +4,7 @@ Each new connection is put to the Gatekeeper by libzmq (ZAP, RFC 27) before a by
 makes libzmq refuse the first two versions of its protocol, whose frames a web browser can be made to send.
 
 For ipc the peer's uid comes with the question (SO_PEERCRED). For tcp it does not, so two facts are joined:
-- at the question: who is connected to our port, and whose they are, from /proc/net/tcp (proc(5)). If none
+- at the question: who is connected to our port, and whose they are (circus_core.connections). If none
   of them may talk to us the peer is refused, else it is let in for now with this list as its user id.
 - at its first message: the peer's own socket, which the message names. Its inode must be on that list. As the
   socket was open when the list was made, a descriptor that was closed and used again since is not mistaken
@@ -14,26 +14,23 @@ For ipc the peer's uid comes with the question (SO_PEERCRED). For tcp it does no
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import os
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import zmq
 
+from circus_core.connections import can_tell, tcp_clients
 from circus_core.errors import EndpointError
 from circus_core.port import Port
 from circus_core.workers import Workers
 
-__all__ = ["Gatekeeper", "Peer", "tcp_clients"]
+__all__ = ["Gatekeeper", "Peer"]
 
 _ADDRESS: Final = "inproc://zeromq.zap.01"
-_TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_MAPPED: Final = "0000000000000000FFFF0000"  # ::ffff:0:0/96 as the tables write it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +98,9 @@ class Gatekeeper:
         Raises:
             EndpointError: this system does not tell whose a tcp connection is.
         """
-        if not any(table.exists() for table in _TABLES):
+        if not can_tell():
             raise EndpointError(
-                f"can't use tcp port {port}: without {_TABLES[0]} nobody could be told from the owner; "
+                f"can't use tcp port {port}: without /proc/net/tcp nobody could be told from the owner; "
                 "use ipc://PATH"
             )
         self._ports[domain.encode()] = port
@@ -190,44 +187,6 @@ class Gatekeeper:
     def _answer(self, question: Sequence[bytes], user_id: str) -> None:
         verdict = [b"200", b"OK", user_id.encode()] if user_id else [b"400", b"not allowed", b""]
         self._port.send([*question[:2], b"1.0", question[3], *verdict, b""])
-
-
-def tcp_clients(ports: Collection[int]) -> dict[int, dict[int, int | None]]:
-    """Read who is connected to local tcp ports. Takes some milliseconds, on any thread.
-
-    Returns:
-        per port, by the inode of our end: the uid that owns the client's end, None if that end is not on
-        this machine or already closed (the tables say 0 then, which is not root: its inode is 0 too).
-    """
-    ours: dict[tuple[str, str], tuple[int, int]] = {}
-    theirs: dict[tuple[str, str], int] = {}
-    for local, remote, uid, inode in _connections(ports):
-        port = int(local[-4:], 16)
-        if port in ports:
-            ours[local, remote] = (port, inode)
-        if int(remote[-4:], 16) in ports:
-            theirs[remote, local] = uid
-    found: dict[int, dict[int, int | None]] = {port: {} for port in ports}
-    for ends, (port, inode) in ours.items():
-        found[port][inode] = theirs.get(ends)
-    return found
-
-
-def _connections(ports: Collection[int]) -> Iterable[tuple[str, str, int, int]]:
-    """Yield local and remote address, uid and inode of the connections that have such a port."""
-    endings = tuple(f":{port:04X} " for port in ports)
-    for table in _TABLES:
-        with contextlib.suppress(OSError), table.open() as lines:
-            next(lines, None)
-            for line in lines:
-                if any(ending in line for ending in endings):
-                    words = line.split()
-                    if words[9] != "0":
-                        yield _address(words[1]), _address(words[2]), int(words[7]), int(words[9])
-
-
-def _address(text: str) -> str:
-    return text.removeprefix(_MAPPED)
 
 
 def _text_property(frame: zmq.Frame, name: str) -> str:

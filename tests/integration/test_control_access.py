@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.auth import tcp_clients
+from circus_core import connections
 from circus_core.client import CircusClient
+from circus_core.connections import tcp_clients
 from circus_core.errors import EndpointError
 from circus_core.events import Added
 from tests.controlled import ROOT, Peers, Served
@@ -155,7 +156,15 @@ def test_many_clients_at_once_are_let_in() -> None:
         assert all(client.poll(20_000) for client in clients)
 
 
-def test_the_tables_tell_whose_a_connection_is() -> None:
+@pytest.fixture(params=["asked", "read"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to the same knowledge: sock_diag(7), and without it the tables."""
+    if request.param == "read":
+        monkeypatch.setattr(connections, "_NETLINK_SOCK_DIAG", 9999)
+
+
+@pytest.mark.usefixtures("way")
+def test_the_system_tells_whose_a_connection_is() -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -169,7 +178,8 @@ def test_the_tables_tell_whose_a_connection_is() -> None:
             assert tcp_clients({port})[port].get(inode) is None
 
 
-def test_the_tables_know_version_six_and_mapped_addresses() -> None:
+@pytest.mark.usefixtures("way")
+def test_the_system_knows_version_six_and_mapped_addresses() -> None:
     import socket
 
     with socket.socket(socket.AF_INET6) as server:
