@@ -1,8 +1,8 @@
 """Whose a tcp connection to this machine is, as far as its other end is on this machine too.
 
-Linux only: asked of the kernel by sock_diag(7), which finds the connections of a port among thousands in about
-a millisecond; where that is not allowed, read from /proc/net/tcp and tcp6 (proc(5)), which takes longer the
-more connections there are.
+Linux only: asked of the kernel by sock_diag(7), which finds the connections of a port among thousands in
+about a millisecond; where that is not allowed, read from /proc/net/tcp and tcp6 (proc(5)), which takes longer
+the more connections there are.
 """
 
 from __future__ import annotations
