@@ -95,6 +95,7 @@ class Arbiter:
         self._make_control = control
         self._control: Control | None = None
         self._watchers: dict[str, Watcher] = {}  # by lower-case name, in order of registration
+        self._retiring: set[Watcher] = set()  # removed, and still stopping
         self._backends: dict[str, Backend] = {}
         self._runtime: Runtime | None = None
         self._redirector: Redirector | None = None
@@ -230,8 +231,11 @@ class Arbiter:
 
         Raises:
             AlreadyExistError: there is one of this name, in any case.
+            CommandError: it is about to end.
             ConfigError: one of its hooks can't be found.
         """
+        if self._stopping is not None:
+            raise CommandError(f"watcher {config.name!r} can't be added: the arbiter is about to end")
         watcher = self._register(config)
         self.publish(events.Added(watcher=watcher.name, time=self.clock.wall()))
         self._task(self.hooks.watcher_added(watcher))
@@ -241,7 +245,11 @@ class Arbiter:
         """Forget a watcher and stop it; with `nostop` its processes go on, and nobody cares for them."""
         retired = self._watchers.pop(watcher.name.lower())
         self.publish(events.Removed(watcher=watcher.name, time=self.clock.wall()))
-        return self._task(self._retire(retired, nostop=nostop))
+        if nostop:
+            retired.abandon()
+            return self._task(self.hooks.watcher_removed(retired))
+        self._retiring.add(retired)
+        return self._task(self._retire(retired, retired.retire()))
 
     # Inside
 
@@ -317,14 +325,19 @@ class Arbiter:
     async def _one_after_the_other(
         self, watchers: Sequence[Watcher], action: Callable[[Watcher], Awaitable[Changes]]
     ) -> list[Changes]:
-        """Begin each after the pause; a slow one does not hold up the next, the arbiter's end stops it."""
+        """Begin each after the pause; a slow one does not hold up the next.
+
+        Those that are told to stop before it is their turn are left out, and the arbiter's end stops it all.
+        """
         begun: list[Awaitable[Changes]] = []
-        for watcher in watchers:
+        stops = [watcher.stops for watcher in watchers]
+        for watcher, stops_before in zip(watchers, stops, strict=True):
             if begun:
                 await asyncio.sleep(self.config.warmup_delay)
             if self._stopping is not None:
                 break
-            begun.append(action(watcher))
+            if watcher.stops == stops_before:
+                begun.append(action(watcher))
         return await asyncio.gather(*begun)
 
     async def _report_started(self, started: asyncio.Future[list[Changes]]) -> None:
@@ -332,21 +345,22 @@ class Arbiter:
         if self._stopping is None:
             await self.hooks.arbiter_started(self)
 
-    async def _retire(self, watcher: Watcher, *, nostop: bool) -> None:
+    async def _retire(self, watcher: Watcher, stopped: asyncio.Future[None]) -> None:
         await self.hooks.watcher_removed(watcher)
-        if not nostop:
-            await watcher.stop()
-            await watcher.close()
+        await stopped
+        await watcher.close()
+        self._retiring.discard(watcher)
 
     async def _stop_all(self) -> None:
         log.info("Arbiter exiting")
         await self.hooks.arbiter_stopping(self)
-        patience = _LAST_PATIENCE + max((_longest_stop(w) for w in self._watchers.values()), default=0.0)
+        last = [*self._retiring, *reversed(self.iter_watchers())]
+        patience = _LAST_PATIENCE + max(map(_longest_stop, last), default=0.0)
         try:
             async with asyncio.timeout(patience):
-                await self.stop_watchers()
+                await asyncio.gather(*(watcher.retire() for watcher in last))
         except TimeoutError:
-            left = sorted(pid for w in self._watchers.values() for pid in w.processes)
+            left = sorted(pid for watcher in last for pid in watcher.processes)
             log.error("left behind, they do not even end by SIGKILL: %s", ", ".join(map(str, left)))
         await self.hooks.arbiter_stopped(self)
 
@@ -362,7 +376,7 @@ class Arbiter:
         if self._control is not None:
             await self._control.close()
             self._control = None
-        await asyncio.gather(*(w.close() for w in self._watchers.values()))
+        await asyncio.gather(*(w.close() for w in (*self._watchers.values(), *self._retiring)))
         if self._redirector is not None:
             await self._redirector.close()
         for config in self._socket_configs:

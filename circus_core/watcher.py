@@ -85,10 +85,12 @@ class Watcher:
 
     Attributes:
         env: the environment of the next process; a before_spawn hook may change it.
+        stops: how often it was told to stop; who means to start it later sees that by it.
     """
 
     def __init__(self, config: WatcherConfig, runtime: Runtime) -> None:
         self.config = config
+        self.stops = 0
         self.env: dict[str, str] = dict(config.env)
         self._runtime = runtime
         self._desired = Desired(numprocesses=config.numprocesses)
@@ -96,6 +98,8 @@ class Watcher:
         self._policy = _policy(config)
         self._crew = Crew(self, self._seen, runtime)
         self._reason = ""
+        self._is_retired = False
+        self._is_abandoned = False
         self._hook: asyncio.Task[None] | None = None  # before_start, after_start or before_stop
         self._waiters: list[asyncio.Future[None]] = []
         self._next_look: asyncio.Handle | None = None
@@ -154,6 +158,7 @@ class Watcher:
     @from_any_thread
     def stop(self) -> asyncio.Future[None]:
         """Want it stopped; wins over whatever is under way. Done when no process is left."""
+        self.stops += 1
         self._wish(running=False)
         return self._outcome(lambda: None)
 
@@ -264,6 +269,21 @@ class Watcher:
             return self.reload()
         return resized or self._outcome(lambda: None)
 
+    def retire(self) -> asyncio.Future[None]:
+        """Want it stopped for good: no later wish starts it again."""
+        self._is_retired = True
+        return self.stop()
+
+    def abandon(self) -> None:
+        """Care no more: what runs goes on, and what ends is not replaced."""
+        self.stops += 1
+        self._is_abandoned = True
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._set_wake_up(None)
+        self._connections.cancel()
+        self._release_waiters()
+
     def reopen_output(self) -> None:
         """Have the streams open their files anew."""
         self._crew.output.reopen()
@@ -280,7 +300,7 @@ class Watcher:
 
     def look(self) -> None:
         """Plan at the next pass of the loop, because something happened."""
-        if self._next_look is None:
+        if self._next_look is None and not self._is_abandoned:
             self._next_look = self._runtime.loop.call_soon(self._reconcile)
 
     def give_up(self, reason: str) -> None:
@@ -291,6 +311,8 @@ class Watcher:
 
     def _wish(self, **changes: Any) -> None:
         self._desired = replace(self._desired, **changes)
+        if self._is_retired:
+            self._desired = replace(self._desired, running=False)
         self._reason = ""
         self.look()
 
@@ -344,10 +366,13 @@ class Watcher:
         if self._waiters and is_settled(
             self._desired, self._seen, self._policy, self._runtime.clock.monotonic()
         ):
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            self._release_waiters()
+
+    def _release_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _outcome(self, result: Callable[[], _T]) -> asyncio.Future[_T]:
         """A future of `result()`, taken when nothing is under way any more."""

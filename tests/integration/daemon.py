@@ -30,7 +30,9 @@ _MARK = "CIRCUS_MARK"  # inherited by all that a daemon starts
 _BEACON = "zz-beacon"  # a watcher that never runs: its `updated` events prove that we hear everything
 
 
-def until(claim: Callable[[], object], what: str | Callable[[], str] = "", deadline: float = DEADLINE) -> None:
+def until(
+    claim: Callable[[], object], what: str | Callable[[], str] = "", deadline: float = DEADLINE
+) -> None:
     """Wait until `claim()` is true; AssertionError after `deadline` seconds."""
     end = time.monotonic() + deadline
     while not claim():
@@ -121,9 +123,7 @@ class Recorder:
         """Wait for `count` events of this action behind the place `after`, and return them."""
         found: list[Event] = []
         for _ in range(count):
-            found.append(
-                self.wait_for(lambda e: (e.watcher, e.action) == (watcher, action), after=after)
-            )
+            found.append(self.wait_for(lambda e: (e.watcher, e.action) == (watcher, action), after=after))
             after = found[-1].at
         return found
 

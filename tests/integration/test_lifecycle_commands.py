@@ -288,6 +288,16 @@ def test_rm_with_nostop_leaves_its_processes_to_themselves(circusd: Start) -> No
     until(lambda: not is_alive(pid))
 
 
+def test_what_was_removed_with_nostop_is_not_replaced_when_it_ends(circusd: Start) -> None:
+    daemon = circusd(SLEEPER)
+    w = daemon.watcher("w")
+    w.do("start")
+    pid = w.pid()
+    w.do("rm", nostop=True)
+    os.kill(pid, signal.SIGKILL)
+    daemon.events.wait("w", "reap")
+    daemon.call("status")
+    assert daemon.descendants() == []
 
 
 def test_a_numprocesses_of_zero_can_not_be_started(circusd: Start) -> None:
