@@ -6,22 +6,28 @@ The last line on stdout is a JSON object: what the scenario found out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from circus_core.backends import descendants
+from circus_core.backends import SpawnRequest, descendants
+from circus_core.backends.descriptors import ensure_descriptors
 from circus_core.backends.posix import PosixBackend
+from circus_core.backends.reaper import PosixChild
+from circus_core.errors import SpawnError
 from circus_core.signals import SignalWatcher
 from tests.integration.backend_runs import (
     DEADLINE,
@@ -94,7 +100,7 @@ async def family(made: PosixBackend, program: str) -> dict[str, Any]:
         return {
             "code": code,
             "gone": await witness.sees_the_end(),
-            # A dead leader of a session of which all is dead can't be told from a child of the program itself.
+            # The dead leader of a dead session can't be told from a child of the program itself.
             "children": sorted(filter(_alive, descendants.own_children())),
             "ms": took * 1000,
         }
@@ -286,6 +292,110 @@ async def doubtful(made: PosixBackend) -> dict[str, Any]:
     forgotten.returncode = 0
     watcher.close()
     return {"kept": kept}
+
+
+async def no_more_processes(made: PosixBackend) -> dict[str, Any]:
+    """fork(2) says EAGAIN."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    resource.setrlimit(resource.RLIMIT_NPROC, (8, hard))
+    living, refusal = _spawn_until_refused(made, request("sleep", "100"))
+    resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+    return await _after_shortage(made, living, refusal)
+
+
+async def no_more_descriptors(made: PosixBackend, gated: str) -> dict[str, Any]:
+    """Each process costs a pidfd, and for a moment some more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    options = {"rlimits": {"core": 0}} if gated else {}
+    refusals: list[SpawnError] = []
+    living: list[PosixChild] = []
+    # Every number of free descriptors once: each step of a spawn finds none left.
+    for spare in range(12):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_highest_fd() + 1 + spare, hard))
+        more, refusal = _spawn_until_refused(made, request("sleep", "100", **options))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        living += more
+        refusals.append(refusal)
+    assert all(refusal.shortage for refusal in refusals), refusals
+    await until(lambda: len(descendants.own_children()) == len(living))  # the ones given up are gone
+    return await _after_shortage(made, living, refusals[-1])
+
+
+def _highest_fd() -> int:
+    return max(int(name) for name in os.listdir("/proc/self/fd"))
+
+
+def _spawn_until_refused(made: PosixBackend, wanted: SpawnRequest) -> tuple[list[PosixChild], SpawnError]:
+    living: list[PosixChild] = []
+    for _ in range(100):
+        try:
+            living.append(made.spawn(wanted, lambda code: None))
+        except SpawnError as error:
+            return living, error
+    raise AssertionError("never refused")
+
+
+async def _after_shortage(
+    made: PosixBackend, living: list[PosixChild], refusal: SpawnError
+) -> dict[str, Any]:
+    siblings = [_alive(child.pid) for child in living]
+    children = len(descendants.own_children())
+    for child in living:
+        child.send_signal(signal.SIGKILL)
+    await until(lambda: all(child.returncode is not None for child in living))
+    return {
+        "started": len(living),
+        "shortage": refusal.shortage,
+        "reason": str(refusal),
+        "siblings": siblings,
+        "children": children,
+        "afterwards": await exit_of(made, request("true")),
+    }
+
+
+async def mass_death(made: PosixBackend, count: str, adopting: str) -> dict[str, Any]:
+    """All at once, killed by somebody else."""
+    ensure_descriptors(int(count) + 100)
+    with contextlib.ExitStack() as stack:
+        if adopting == "embedded":
+            made = stack.enter_context(backend())
+        codes: Counter[int] = Counter()
+        wanted = request("sleep", "1000")
+        children = [made.spawn(wanted, lambda code: codes.update([code])) for _ in range(int(count))]
+        killer = "import os, sys\nfor pid in sys.stdin.read().split(): os.kill(int(pid), 9)"
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", killer], stdin=subprocess.PIPE, text=True
+        )
+        before = time.process_time()
+        assert process.stdin is not None
+        process.stdin.write(" ".join(str(child.pid) for child in children))
+        process.stdin.close()
+        await until(lambda: codes.total() >= len(children), 60)
+        cpu = time.process_time() - before
+        process.wait()
+        await asyncio.sleep(0)
+        return {"codes": codes, "cpu": cpu, "children": sorted(descendants.own_children())}
+
+
+async def storm(made: PosixBackend) -> dict[str, Any]:
+    """More signals than the wake-up socket holds, while the loop is busy; one of them is SIGTERM."""
+    del made
+    seen: Counter[str] = Counter()
+    callbacks: dict[int, Callable[[], None]] = {
+        signal.SIGCHLD: lambda: seen.update(["child"]),
+        signal.SIGTERM: lambda: seen.update(["term"]),
+    }
+    watcher = SignalWatcher(asyncio.get_running_loop(), callbacks)
+    script = (
+        "import os, signal, sys\nppid = os.getppid()\nfor n in range(200_000):\n"
+        "    os.kill(ppid, signal.SIGCHLD)\n"
+        "    if n == 190_000: os.kill(ppid, signal.SIGTERM)\n"
+    )
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", script]) as process:
+        process.wait()  # blocks this loop: nothing is read from the socket meanwhile
+    await until(lambda: seen["term"] and seen["child"])
+    watcher.close()
+    return {"terms": seen["term"], "children_seen": seen["child"]}
 
 
 def _alive(pid: int) -> bool:
