@@ -6,6 +6,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.requirements-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_USE_PEP517 = 1
 
 recent = sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \

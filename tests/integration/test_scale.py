@@ -1,0 +1,110 @@
+"""A thousand processes: how long they take, and that an idle daemon does nothing.
+
+CIRCUS_IDLE_SECONDS says how long the daemon is watched, 5 if it is not set. `pytest -rP` shows the figures.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stack import Stack, alive
+
+COUNT = 1000
+IDLE = float(os.environ.get("CIRCUS_IDLE_SECONDS", "5"))
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a process has done so far."""
+
+    ticks: int  # of processor time, see sysconf SC_CLK_TCK
+    switches: int  # how often any of its threads went to sleep of its own will, so each wake-up is one
+
+    @classmethod
+    def of(cls, pid: int) -> Work:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        return cls(int(fields[11]) + int(fields[12]), sum(_switches(task) for task in _tasks(pid)))
+
+    def __sub__(self, other: Work) -> Work:
+        return Work(self.ticks - other.ticks, self.switches - other.switches)
+
+
+@pytest.mark.parametrize(("watchers", "processes"), [(COUNT, 1), (1, COUNT)], ids=["watchers", "processes"])
+def test_a_thousand_start_rest_and_stop(tmp_path: Path, watchers: int, processes: int) -> None:
+    (tmp_path / "circus.ini").write_text(_config(tmp_path, watchers, processes))
+    begin = time.monotonic()
+    with Stack(tmp_path, endpoint=f"ipc://{tmp_path}/control") as stack:
+        stack.wait_until_up()
+        _wait_for_children(stack.process.pid, begin + 120)
+        started = time.monotonic() - begin
+        _wait_until_quiet(stack.process.pid)
+        idle = _work_during(stack.process.pid, IDLE)
+        memory = psutil.Process(stack.process.pid).memory_full_info()
+        begin = time.monotonic()
+        stack.ask("status")
+        answered = time.monotonic() - begin
+        family = stack.family()
+
+        begin = time.monotonic()
+        assert stack.interrupt() == 0, stack.log()[-2000:]
+        stopped = time.monotonic() - begin
+        assert not alive(family)
+    print(
+        f"{watchers} x {processes}: started after {started:.2f} s, stopped after {stopped:.2f} s; idle for "
+        f"{IDLE:g} s: {idle.ticks} ticks of processor time, {idle.switches} wake-ups; status in "
+        f"{answered * 1000:.0f} ms; RSS {memory.rss / 2**20:.1f} MiB, PSS {memory.pss / 2**20:.1f} MiB"
+    )
+    assert idle.ticks <= 1
+    assert idle.switches <= 2
+
+
+def _config(folder: Path, watchers: int, processes: int) -> str:
+    sections = "".join(
+        f"[watcher:sleeper{number}]\ncmd = sleep 100000\nnumprocesses = {processes}\n\n"
+        for number in range(watchers)
+    )
+    return (
+        f"[circus]\nendpoint = ipc://{folder}/control\npubsub_endpoint = ipc://{folder}/events\n\n{sections}"
+    )
+
+
+def _wait_for_children(pid: int, deadline: float) -> None:
+    """Wait until all have executed their program; looks seldom, not to be what takes the time."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    while len(children.read_text().split()) < COUNT:
+        assert time.monotonic() < deadline, children.read_text()
+        time.sleep(0.02)
+
+
+def _wait_until_quiet(pid: int) -> None:
+    """Wait until the daemon has done all that follows the last start."""
+    deadline = time.monotonic() + 60
+    while _work_during(pid, 1.0).switches:
+        assert time.monotonic() < deadline, "the daemon never rests"
+
+
+def _work_during(pid: int, seconds: float) -> Work:
+    before = Work.of(pid)
+    time.sleep(seconds)
+    return Work.of(pid) - before
+
+
+def _tasks(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").iterdir())
+
+
+def _switches(task: Path) -> int:
+    lines = (task / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
