@@ -53,6 +53,8 @@ class Crew:
         self._runtime = runtime
         self._processes: dict[int, Process] = {}  # by pid, in spawn order
         self._by_wid: dict[int, Process] = {}
+        self._unannounced: set[Process] = set()  # after_spawn has not agreed yet
+        self._unwelcome: set[Process] = set()  # after_spawn refused it: subscribers never hear of it
         self._tasks: set[asyncio.Task[Any]] = set()
         self._coming_up = 0
         self.output: WatcherOutput = runtime.output(owner)
@@ -128,6 +130,7 @@ class Crew:
         now = self._runtime.clock.monotonic()
         self._seen.spawned(worker, now=now, expires=self._expiry(now))
         self._processes[process.pid] = self._by_wid[worker.wid] = process
+        self._unannounced.add(process)
         return process
 
     def _spawned(self, worker: Worker) -> Process:
@@ -145,14 +148,30 @@ class Crew:
         """Ask after_spawn about a process with a pid; it may have ended or been told to stop meanwhile."""
         verdict = await self._runtime.hooks.after_spawn(self._owner, process)
         if verdict:
-            self.publish(events.Spawned, process_pid=process.pid, time=process.started)
+            self._announce_spawn(process)
         if process.state is not ProcessState.STARTING:
             return
         if not verdict:
+            self._unannounced.discard(process)
+            self._unwelcome.add(process)
             self._refused(process.worker, "after_spawn", verdict)
             return
         self._seen.ready(process.worker)
         await self._runtime.hooks.process_ready(self._owner, process)
+
+    def _announce_spawn(self, process: Process) -> None:
+        """Publish it, once."""
+        if process in self._unannounced:
+            self._unannounced.discard(process)
+            self.publish(events.Spawned, process_pid=process.pid, time=process.started)
+
+    def _announce_reap(self, process: Process, returncode: int) -> None:
+        """Publish it, so that every reap follows its spawn: also when after_spawn has not answered yet."""
+        if process in self._unwelcome:
+            self._unwelcome.discard(process)
+            return
+        self._announce_spawn(process)
+        self.publish(events.Reaped, process_pid=process.pid, exit_code=returncode)
 
     def _expiry(self, now: float) -> float | None:
         """When max_age is over; drawn once for each process."""
@@ -234,7 +253,7 @@ class Crew:
         await self.output.drain(process.pid)
         await hooks.before_reap(self._owner, process)
         self._bury(process, returncode)
-        self.publish(events.Reaped, process_pid=process.pid, exit_code=returncode)
+        self._announce_reap(process, returncode)
         self._owner.look()
         await hooks.after_reap(self._owner, process, returncode)
 

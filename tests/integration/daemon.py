@@ -189,7 +189,7 @@ class Watch:
 
 
 class Daemon:
-    """A circusd of its own, with endpoints in `folder`; a context manager that ends it and looks what is left.
+    """A circusd of its own, with endpoints in `folder`. At the end of its context nothing may be left of it.
 
     Attributes:
         folder: holds the configuration, the log, the endpoints.

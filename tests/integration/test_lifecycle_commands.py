@@ -150,12 +150,12 @@ def test_a_reload_with_send_hup_only_sends_it(circusd: Start, tmp_path: Path) ->
     out = tmp_path / "out"
     daemon = circusd(
         "[watcher:w]\nautostart = False\nsend_hup = True\nnumprocesses = 2\n"
-        f"cmd = sh -c 'trap \"echo $$ >> {out}\" HUP; : > {tmp_path}/ready.$$; while :; do sleep 0.02; done'\n"
+        f"cmd = sh -c 'trap \"echo $$ >> {out}\" HUP; : > {out}.$$; while :; do sleep 0.02; done'\n"
     )
     w = daemon.watcher("w")
     w.do("start")
     pids = w.pids()
-    until(lambda: all((tmp_path / f"ready.{pid}").exists() for pid in pids))
+    until(lambda: all(Path(f"{out}.{pid}").exists() for pid in pids))
     w.do("reload")
     until(lambda: out.exists() and sorted(out.read_text().split()) == sorted(map(str, pids)))
     assert w.pids() == pids

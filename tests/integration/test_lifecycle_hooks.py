@@ -1,0 +1,261 @@
+"""The functions of a watcher's section around real processes: their order, their refusals, their failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.daemon import Daemon, is_alive, until
+
+Start = Callable[..., Daemon]
+
+STARTING = ["before_start", "after_start", "before_spawn", "after_spawn"]
+ENDING = ["before_stop", "after_stop", "before_signal", "after_signal", "before_reap", "after_reap"]
+NAMES = [*STARTING, *ENDING]
+
+MODULE = """\
+import json, pathlib, time
+here = pathlib.Path(__file__).parent
+
+def told(hook_name, watcher, arbiter, **extras):
+    assert arbiter.get_watcher(watcher.name).name == watcher.name
+    line = {"hook": hook_name, "alive": len(watcher.processes), **extras}
+    with (here / "told").open("a") as file:
+        file.write(json.dumps(line, default=str) + "\\n")
+    return True
+
+def refuses(hook_name, **others):
+    return not (here / "refuse").exists()
+
+def explodes(hook_name, **others):
+    if (here / "refuse").exists():
+        raise RuntimeError("hook exploded")
+    return True
+
+def returns_nothing(**others):
+    pass
+
+def sleeps(**others):
+    time.sleep(60)
+    return True
+
+def slow(**others):
+    time.sleep(0.3)
+    return True
+
+def sets_env(watcher, **others):
+    watcher.env["FROM_HOOK"] = "yes"
+    return True
+
+def stops_it(watcher, **others):
+    watcher.stop()
+    return True
+"""
+
+SLEEPER = "[watcher:w]\ncmd = sleep 1000\nautostart = False\nhook_timeout = 20\ngraceful_timeout = 1\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the hook functions lie and leave what they were told."""
+    made = tmp_path / "d0"
+    made.mkdir()
+    (made / "some_hooks.py").write_text(MODULE)
+    return made
+
+
+def hooks(function: str, *names: str, flag: str = "") -> str:
+    return "".join(f"hooks.{name} = some_hooks.{function}{flag}\n" for name in names)
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "told"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_hooks_are_called_in_the_order_of_a_life(circusd: Start, folder: Path) -> None:
+    daemon = circusd(SLEEPER + "numprocesses = 2\nwarmup_delay = 0.3\n" + hooks("told", *NAMES))
+    w = daemon.watcher("w")
+    w.do("start")
+    first, _ = w.pids()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: len(told(folder)) == 10, lambda: str(told(folder)))
+    calls = told(folder)
+    assert [call["hook"] for call in calls[:6]] == [
+        "before_start", "before_spawn", "after_spawn", "before_spawn", "after_spawn", "after_start",
+    ]  # fmt: skip
+    assert sorted(call["hook"] for call in calls[6:]) == [
+        "after_reap", "after_spawn", "before_reap", "before_spawn",
+    ]  # fmt: skip
+    reap = next(call for call in calls if call["hook"] == "after_reap")
+    assert (reap["process_pid"], reap["exit_code"], reap["process_status"]) == (first, -9, 2)
+    w.do("decr")
+    last = w.pid()
+    until(lambda: told(folder)[-1]["hook"] == "after_reap" and len(told(folder)) == 14)
+    w.do("stop")
+    until(lambda: told(folder)[-1]["hook"] == "after_stop", lambda: str(told(folder)[14:]))
+    calls = told(folder)[14:]
+    words = [call["hook"] for call in calls]
+    assert [word for word in words if word != "after_reap"] == [
+        "before_stop", "before_signal", "after_signal", "before_reap", "after_stop",
+    ]  # fmt: skip
+    assert calls[1]["pid"] == last
+    assert calls[1]["signum"] == signal.SIGTERM
+
+
+@pytest.mark.parametrize("function", ["refuses", "explodes"])
+@pytest.mark.parametrize("hook", STARTING)
+def test_a_refusal_stops_the_watcher_and_says_why(
+    circusd: Start, folder: Path, hook: str, function: str
+) -> None:
+    (folder / "refuse").touch()
+    daemon = circusd(SLEEPER + "numprocesses = 2\n" + hooks(function, hook))
+    w = daemon.watcher("w")
+    w.do("start")
+    assert w.status() == "stopped"
+    assert f"hooks.{hook} = some_hooks.{function}" in w.reason()
+    assert ("hook exploded" in w.reason()) == (function == "explodes")
+    until(lambda: daemon.descendants() == [])
+    assert "start" not in daemon.events.actions("w")
+    outcome = daemon.events.wait("w", "hook_failure" if function == "explodes" else "hook_success")[0]
+    assert outcome.payload["name"] == hook
+    (folder / "refuse").unlink()
+    w.do("start")
+    assert w.status() == "active"
+    _forgive_traceback(daemon)
+
+
+@pytest.mark.parametrize("hook", STARTING)
+def test_the_flag_lets_a_failure_pass(circusd: Start, folder: Path, hook: str) -> None:
+    (folder / "refuse").touch()
+    daemon = circusd(SLEEPER + hooks("explodes", hook, flag=", true"))
+    w = daemon.watcher("w")
+    w.do("start")
+    assert w.status() == "active"
+    assert daemon.events.wait("w", "hook_failure")[0].payload["error"] == "hook exploded"
+    _forgive_traceback(daemon)
+
+
+def test_a_hook_that_returns_nothing_refuses(circusd: Start, folder: Path) -> None:
+    daemon = circusd(SLEEPER + hooks("returns_nothing", "before_start"))
+    daemon.watcher("w").do("start")
+    assert daemon.watcher("w").status() == "stopped"
+
+
+def test_a_refused_replacement_stops_the_whole_watcher(circusd: Start, folder: Path) -> None:
+    daemon = circusd(SLEEPER + "numprocesses = 2\n" + hooks("refuses", "before_spawn"))
+    w = daemon.watcher("w")
+    w.do("start")
+    (folder / "refuse").touch()
+    os.kill(w.pids()[0], signal.SIGKILL)
+    w.until("stopped")
+    assert "before_spawn said no" in w.reason()
+
+
+def test_after_spawn_may_refuse_a_process_that_ignores_the_stop_signal(circusd: Start, folder: Path) -> None:
+    (folder / "refuse").touch()
+    daemon = circusd(
+        "[watcher:w]\ncmd = sh -c 'trap \"\" TERM; sleep 1000'\nautostart = False\ngraceful_timeout = 0.2\n"
+        + hooks("refuses", "after_spawn")
+    )
+    daemon.watcher("w").do("start")
+    assert daemon.watcher("w").status() == "stopped"
+    assert daemon.descendants() == []
+
+
+def test_each_reap_follows_its_spawn_however_slow_the_hook(circusd: Start, folder: Path) -> None:
+    daemon = circusd("[watcher:w]\ncmd = true\nautostart = False\n" + hooks("slow", "after_spawn"))
+    w = daemon.watcher("w")
+    daemon.call("start", name="w")
+    daemon.events.wait("w", "reap", count=2)
+    w.do("stop")
+    daemon.events.wait("w", "stop")
+    words = [(e.action, e.pid) for e in daemon.events.all("w", "spawn", "reap")]
+    assert [word for word, _ in words] == ["spawn", "reap"] * (len(words) // 2)
+
+
+def test_what_after_spawn_refused_is_neither_spawned_nor_reaped_for_subscribers(
+    circusd: Start, folder: Path
+) -> None:
+    (folder / "refuse").touch()
+    daemon = circusd(SLEEPER + hooks("refuses", "after_spawn"))
+    daemon.watcher("w").do("start")
+    daemon.events.wait("w", "stop")
+    assert daemon.events.all("w", "spawn", "reap") == []
+
+
+def test_before_signal_can_forbid_the_stop_signal_but_not_the_kill(circusd: Start, folder: Path) -> None:
+    (folder / "refuse").touch()
+    daemon = circusd(
+        SLEEPER.replace("graceful_timeout = 1", "graceful_timeout = 0.2") + hooks("refuses", "before_signal")
+    )
+    w = daemon.watcher("w")
+    w.do("start")
+    w.do("stop")
+    assert daemon.events.wait("w", "reap")[0].payload["exit_code"] == -9
+    assert len(daemon.events.all("w", "kill")) == 1  # a signal that was not sent is not announced
+
+
+@pytest.mark.parametrize("hook", ["before_stop", "after_stop", "before_reap", "after_reap", "after_signal"])
+@pytest.mark.parametrize("function", ["refuses", "explodes"])
+def test_other_refusals_are_ignored(circusd: Start, folder: Path, hook: str, function: str) -> None:
+    (folder / "refuse").touch()
+    daemon = circusd(SLEEPER + hooks(function, hook))
+    w = daemon.watcher("w")
+    w.do("start")
+    pid = w.pid()
+    w.do("restart")
+    assert w.status() == "active"
+    assert not is_alive(pid)
+    w.do("stop")
+    assert w.status() == "stopped"
+    _forgive_traceback(daemon)
+
+
+def test_a_hook_that_takes_too_long_counts_as_a_failure(circusd: Start, folder: Path) -> None:
+    daemon = circusd(
+        SLEEPER.replace("hook_timeout = 20", "hook_timeout = 0.2") + hooks("sleeps", "before_start")
+    )
+    w = daemon.watcher("w")
+    w.do("start")
+    assert w.status() == "stopped"
+    assert "no answer within 0.2 s" in w.reason()
+    assert daemon.events.wait("w", "hook_timeout")[0].payload["timeout"] == 0.2
+    daemon.events.wait("w", "hook_failure")
+
+
+def test_before_spawn_may_change_the_environment(circusd: Start, folder: Path) -> None:
+    daemon = circusd(SLEEPER + hooks("sets_env", "before_spawn"))
+    w = daemon.watcher("w")
+    w.do("start")
+    until(lambda: b"FROM_HOOK=yes" in Path(f"/proc/{w.pid()}/environ").read_bytes())
+
+
+@pytest.mark.parametrize("hook", STARTING)
+def test_a_hook_may_stop_its_watcher(circusd: Start, folder: Path, hook: str) -> None:
+    daemon = circusd(SLEEPER + hooks("stops_it", hook))
+    w = daemon.watcher("w")
+    w.do("start")
+    w.until("stopped")
+    assert daemon.descendants() == []
+
+
+def test_a_hook_that_can_not_be_found_is_told_at_the_start(circusd: Start) -> None:
+    began = time.monotonic()
+    with pytest.raises(AssertionError, match="no_such_module"):
+        circusd(SLEEPER + "hooks.before_start = no_such_module.hook\n")
+    assert time.monotonic() - began < 10
+
+
+def _forgive_traceback(daemon: Daemon) -> None:
+    """A hook that raises is logged with its traceback: this one was asked for, and only this one is there."""
+    log = daemon.log()
+    assert log.count("Traceback") == log.count("RuntimeError: hook exploded")
+    daemon.log_path.write_text(log.replace("Traceback", "[traceback]"))
