@@ -1,0 +1,66 @@
+"""Measure all contestants in turn, round after round, and print figures and ratios.
+
+Machines are noisy, so only the ratio of figures taken side by side says something.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from benchmarks.contestants import Contestant, contestants
+from benchmarks.measurements import idle_cpu, memory, respawn, start
+
+Measure = Callable[[Contestant], float]
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    everyone = contestants(options.old_circus)
+    supervisors = [each for each in everyone if each.is_supervisor]
+    count = options.processes
+    plans: dict[str, tuple[str, list[Contestant], Measure]] = {
+        "start": (f"start of {count} processes, ms", everyone, lambda c: 1000 * start(c, count)),
+        "respawn": ("replacement of one of 20, ms", supervisors, lambda c: 1000 * respawn(c, 20)),
+        "idle": (
+            f"CPU in 5 idle seconds with {count}, ms",
+            supervisors,
+            lambda c: 1000 * idle_cpu(c, count, 5),
+        ),
+        "memory": (f"memory with {count}, MiB", supervisors, lambda c: memory(c, count)),
+    }
+    for name in options.only or plans:
+        title, who, measure = plans[name]
+        _compare(title, who, measure, rounds=options.rounds)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", action="append", choices=["start", "respawn", "idle", "memory"])
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
+    parser.add_argument("--processes", type=int, default=100, help="(%(default)s)")
+    parser.add_argument(
+        "--old-circus", type=Path, metavar="CIRCUSD", help="circusd of Circus 0.19, to compare with"
+    )
+    return parser
+
+
+def _compare(title: str, who: list[Contestant], measure: Measure, *, rounds: int) -> None:
+    figures: dict[str, list[float]] = {each.name: [] for each in who}
+    for _ in range(rounds):
+        for each in who:
+            figures[each.name].append(measure(each))
+    base = figures["circus-core"]
+    print(f"\n{title}\n{'':14}{'min':>10}{'median':>10}{'max':>10}   circus-core / this: min median max")
+    for name, values in figures.items():
+        ratios = [ours / theirs for ours, theirs in zip(base, values, strict=True) if theirs]
+        line = f"{name:14}{min(values):10.1f}{median(values):10.1f}{max(values):10.1f}"
+        if name != "circus-core" and ratios:
+            line += f"   {min(ratios):.3f} {median(ratios):.3f} {max(ratios):.3f}"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A pipe with a name into which every process writes a line as the first thing it does."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["RollCall"]
+
+
+class RollCall:
+    """Counts processes that have run their first instruction. A context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "roll-call"
+        os.mkfifo(self.path)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)  # also a writer: never at its end
+        self._rest = b""
+
+    @property
+    def command(self) -> str:
+        """A shell line for a process that answers the roll call and then does nothing."""
+        return f"echo $$ > {self.path}; exec sleep 100000"
+
+    def wait_for(self, count: int, timeout: float = 120.0) -> list[int]:
+        """Return the pids of the next `count` processes; AssertionError after `timeout` seconds."""
+        pids: list[int] = []
+        deadline = time.monotonic() + timeout
+        while len(pids) < count:
+            ready, _, _ = select.select([self._fd], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise AssertionError(f"{len(pids)} of {count} processes came up in {timeout:g} s")
+            *lines, self._rest = (self._rest + os.read(self._fd, 65536)).split(b"\n")
+            pids += map(int, lines)
+        return pids
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+        self.path.unlink()
