@@ -71,12 +71,14 @@ class Arbiter:
         control: ControlFactory | None = None,
         subreaper: bool = False,
         check_config: Callable[[], object] | None = None,
+        before_reload: Callable[[], object] | None = None,
     ) -> None:
         """Args:
         plugins: the hook plugins, see plugin_manager().
         control: makes the control and event endpoints; None: there are none.
         subreaper: this program is a daemon of its own, see BackendFactory.
-        check_config: raises ConfigError if a restart would find a configuration it can't use.
+        check_config: raises CircusError if a restart would find a configuration it can't use.
+        before_reload: called when all watchers are to be reloaded.
         """
         self.config: ArbiterConfig = config.arbiter
         self.sockets = Sockets(config.sockets)
@@ -92,6 +94,7 @@ class Arbiter:
         plugins.add(section_hooks, "section hooks")
         self._subreaper = subreaper
         self._check_config = check_config
+        self._before_reload = before_reload
         self._make_control = control
         self._control: Control | None = None
         self._watchers: dict[str, Watcher] = {}  # by lower-case name, in order of registration
@@ -175,8 +178,10 @@ class Arbiter:
     def request_stop(self) -> asyncio.Task[None]:
         """Begin the end: all watchers stop at the same time, whatever is under way.
 
-        Done when no process is left; the endpoints close right after that. May be repeated.
+        Done when no process is left; the endpoints close right after that. May be repeated; a restart that
+        was asked for before will not follow.
         """
+        self.is_restarting = False
         if self._stopping is None:
             self._stopping = self._task(self._stop_all())
             self._stopping.add_done_callback(lambda _: self._task(self._end()))
@@ -188,13 +193,16 @@ class Arbiter:
         An arbiter without a file restarts its watchers instead.
 
         Raises:
-            ConfigError: the file can't be used; nothing is done.
+            CircusError: the file can't be used, or it is about to end for good; nothing is done.
         """
         if self._check_config is None:
             return self.restart_watchers()
+        if self._stopping is not None and not self.is_restarting:
+            raise CommandError("it can't be restarted: the arbiter is about to end")
         self._check_config()
+        stopping = self.request_stop()
         self.is_restarting = True
-        return self.request_stop()
+        return stopping
 
     def publish(self, event: events.Event) -> None:
         """Tell everyone; never raises."""
@@ -223,6 +231,8 @@ class Arbiter:
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[list[Changes]]:
         """Reload all watchers that are not stopped."""
+        if self._before_reload is not None:
+            self._before_reload()
         running = [w for w in self.iter_watchers() if not w.is_idle]
         return self._each(running, lambda w: w.reload(graceful=graceful, sequential=sequential))
 

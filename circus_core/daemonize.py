@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 __all__ = ["Background", "daemonize"]
 
-_READY = b"\0"
+_READY: Final = b"\0"
+_STANDARD: Final = (0, 1, 2)
 
 
 class Background:
-    """The daemon's side of the pipe to the process that started it."""
+    """The daemon's side of the pipe to the process that started it. The first call that tells it counts."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
-    def ready(self) -> None:
-        """The starting process ends with status 0."""
-        self._send(_READY)
+    @property
+    def is_waited_for(self) -> bool:
+        """The starting process has not been told anything yet."""
+        return self._fd >= 0
 
-    def failed(self, status: int, message: str) -> None:
-        """The starting process prints the message to standard error and ends with this status."""
-        self._send(bytes([status]) + message.encode())
+    def ready(self) -> bool:
+        """Have the starting process end with status 0; False if it is gone."""
+        return self._tell(_READY)
 
-    def _send(self, message: bytes) -> None:
-        if self._fd >= 0:
-            os.write(self._fd, message)
-            os.close(self._fd)
-            self._fd = -1
+    def failed(self, status: int, message: str) -> bool:
+        """Have it print the message to standard error and end with this status; False if it is gone."""
+        return self._tell(bytes([status]) + message.encode(errors="replace"))
+
+    def _tell(self, message: bytes) -> bool:
+        fd, self._fd = self._fd, -1
+        try:
+            with os.fdopen(fd, "wb") as pipe:
+                pipe.write(message)
+        except OSError:  # EPIPE: nobody reads
+            return False
+        return True
 
 
 def daemonize() -> Background:
@@ -37,6 +48,9 @@ def daemonize() -> Background:
 
     The working directory and the umask stay. Descriptors above 2 are closed. Only before there are threads,
     a loop or open files. In the starting process this never returns.
+
+    Raises:
+        OSError: there is no process or descriptor left.
     """
     ours, theirs = os.pipe()
     if os.fork():
@@ -45,26 +59,30 @@ def daemonize() -> Background:
     os.setsid()
     if os.fork():
         os._exit(0)  # the daemon leads no session, so no terminal can become its own: daemon(7)
+    theirs = fcntl.fcntl(
+        theirs, fcntl.F_DUPFD_CLOEXEC, len(_STANDARD)
+    )  # if we were started with 0 to 2 closed
     _forget_descriptors(theirs)
     return Background(theirs)
 
 
 def _wait_for_daemon(fd: int) -> NoReturn:
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_DFL)  # we may be told not to wait; the daemon notices
     answer = b""
     while chunk := os.read(fd, 65536):
         answer += chunk
     if answer != _READY:
         message = answer[1:].decode(errors="replace") or "circusd: the daemon ended before it was ready"
-        sys.stderr.write(message.rstrip("\n") + "\n")
-        sys.stderr.flush()
+        print(message.rstrip("\n"), file=sys.stderr, flush=True)
     os._exit(answer[0] if answer else 1)
 
 
 def _forget_descriptors(kept: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
+    for fd in _STANDARD:
         os.dup2(null, fd)
-    os.closerange(3, kept)
+    os.closerange(len(_STANDARD), kept)
     os.closerange(kept + 1, _highest_descriptor() + 1)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from circus_core.clock import SystemClock
@@ -23,8 +24,17 @@ from circus_core.section_hooks import hook_complaints
 __all__ = ["check_config", "load_config", "load_options"]
 
 
-def load_config(path: str | Path, *, plugins: HookPlugins, drivers: Drivers) -> LoadResult:
+def load_config(
+    path: str | Path,
+    *,
+    plugins: HookPlugins,
+    drivers: Drivers,
+    overrides: Mapping[str, Any] = MappingProxyType({}),
+) -> LoadResult:
     """Read a file and let hook plugins add to it; what is wrong with either is in the result.
+
+    Args:
+        overrides: fields of `ArbiterConfig` that win over the file, also for what plugins add.
 
     Raises:
         PluginError: a hook plugin declares options that can't be used.
@@ -32,8 +42,9 @@ def load_config(path: str | Path, *, plugins: HookPlugins, drivers: Drivers) -> 
     result = load(path, **load_options(plugins=plugins, drivers=drivers))
     if result.config is None:
         return result
+    config = replace(result.config, arbiter=replace(result.config.arbiter, **overrides))
     try:
-        return replace(result, config=_hooks(plugins).config_loaded(result.config))
+        return replace(result, config=_hooks(plugins).config_loaded(config))
     except (ConfigError, PluginError) as error:
         return LoadResult(config=None, problems=(*result.problems, _problem(error, Path(path))))
 

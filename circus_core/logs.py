@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from circus_core.errors import ConfigError
 
-__all__ = ["LOGGER_NAME", "configure_logging"]
+__all__ = ["LOGGER_NAME", "configure_logging", "reopen_log_files"]
 
 LOGGER_NAME: Final = "circus"
 
@@ -49,6 +50,38 @@ def configure_logging(level: str = "info", output: str = "-", loggerconfig: str 
     if number is None:
         raise ConfigError(f"loglevel must be one of critical, error, warning, info, debug, got {level!r}")
     _replace_handlers(_handler(output), number)
+
+
+def reopen_log_files() -> None:
+    """Open log files anew that were moved or deleted, of every logger, also those of a loggerconfig."""
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    handlers = {
+        handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers
+    }
+    for handler in handlers:
+        if isinstance(handler, logging.FileHandler) and _is_moved(handler):
+            _reopen(handler)
+
+
+def _is_moved(handler: logging.FileHandler) -> bool:
+    if handler.stream is None:
+        return False  # not open yet
+    try:
+        return not os.path.samestat(os.stat(handler.baseFilename), os.fstat(handler.stream.fileno()))
+    except OSError:
+        return True
+
+
+def _reopen(handler: logging.FileHandler) -> None:
+    """If that fails the old file goes on being written to."""
+    try:
+        new = handler._open()
+    except OSError as error:
+        logging.getLogger(LOGGER_NAME).error("can't open the log file again: %s", error)
+        return
+    old = handler.setStream(new)
+    if old is not None:
+        old.close()
 
 
 def _replace_handlers(handler: logging.Handler, level: int) -> None:

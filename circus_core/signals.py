@@ -48,10 +48,10 @@ class SignalWatcher:
             self._handlers_before[signum] = signal.signal(signum, self._note)
             signal.siginterrupt(signum, False)  # no EINTR in code that is not ours
 
-    def close(self) -> None:
-        """Put the former handlers and wake-up descriptor back; what came and was not told yet is dropped."""
+    def close(self) -> frozenset[int]:
+        """Put the former handlers and wake-up descriptor back; return what came and was not told yet."""
         if self._reader.fileno() == -1:
-            return
+            return frozenset()
         for signum, handler in self._handlers_before.items():
             # None: it was not installed by Python, and can't be put back
             signal.signal(signum, signal.SIG_DFL if handler is None else handler)
@@ -60,7 +60,8 @@ class SignalWatcher:
             self._loop.remove_reader(self._reader.fileno())
         self._reader.close()
         self._writer.close()
-        self._came.clear()
+        untold, self._came = self._came, {}
+        return frozenset(untold)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         """Runs between any two steps of the main thread: no more than this may happen here."""

@@ -1,68 +1,50 @@
-"""circusd: the daemon. Builds the arbiter from a file and runs it until it is told to end."""
+"""circusd: the daemon, started from a file. This is its command line; what takes long is imported later."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
-import logging
-import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Final
 
-from circus_core.arbiter import Arbiter
-from circus_core.config.check import check
-from circus_core.config.load import LoadResult
-from circus_core.config.model import Config
-from circus_core.config.problems import raise_errors
-from circus_core.daemonize import Background, daemonize
-from circus_core.drivers import Drivers
-from circus_core.errors import CircusError, EndpointError, SocketError
-from circus_core.library import control_with
-from circus_core.loading import load_config, load_options
-from circus_core.logs import configure_logging
-from circus_core.pidfile import PidFile
-from circus_core.plugins import HookPlugins, plugin_manager
-from circus_core.signals import SignalWatcher, signal_label
+from circus_core.cli.ending import EndSignals
+from circus_core.cli.exit_status import CANNOT_START, INTERRUPTED
 
 __all__ = ["main"]
 
-log = logging.getLogger("circus")
-
-OK: Final = 0
-CANNOT_START: Final = 1
-WRONG_USAGE: Final = 2
-ADDRESS_NOT_BOUND: Final = 3
-
 _EXIT_STATUS: Final = """\
 exit status:
-  0  ended as it was told to; with --check: the file is fine
+  0  ended as it was told to; with --daemon: it runs; with --check: the file is fine
   1  can't start: configuration, logging, plugin or pid file; with --check: problems were found
   2  wrong command line
   3  an endpoint or a socket can't be bound, for example because another circusd runs
 """
 _LEVELS: Final = ("critical", "error", "warning", "info", "debug")
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-_IGNORED: Final = (signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+_HARMLESS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run circusd; returns its exit status, listed in --help."""
+    options = _parse(argv)
+    if options.check:
+        return _check(options)
+    try:
+        return _run(options)
+    except OSError as error:  # no process, no descriptor, no working directory
+        print(f"circusd: can't start: {error}", file=sys.stderr)
+        return CANNOT_START
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(argv)
     if options.config is None:
-        parser.print_usage(sys.stderr)
-        sys.stderr.write("circusd: name a configuration file\n")
-        return WRONG_USAGE
-    try:
-        return _check(options) if options.check else _Daemon(options).run()
-    except CircusError as error:
-        sys.stderr.write(_complaint(error) + "\n")
-        return CANNOT_START
+        parser.error("name a configuration file")
+    if options.json and not options.check:
+        parser.error("--json goes with --check only")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,135 +59,56 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-level", choices=[*_LEVELS, *map(str.upper, _LEVELS)], metavar="LEVEL", help=", ".join(_LEVELS))
     add("--log-output", metavar="FILE", help="file, - for standard error, or syslog://HOST[:PORT]?FACILITY")
     add("--logger-config", metavar="FILE", help="logging configuration (ini, json or yaml)")
-    add("--daemon", action="store_true", help="run in the background, once everything is bound")
+    add("--daemon", action="store_true", help="run in the background; returns once everything is bound")
     add("--pidfile", metavar="FILE", help="where to write the pid")
     add("--check", action="store_true", help="only report what is wrong with the configuration file")
     add("--json", action="store_true", help="with --check: problems and resolved configuration as JSON")
-    add("--version", action="version", version=version("circus-core"), help="print the version")
+    add("--version", action=_Version, nargs=0, help="print the version")
     return parser
 
 
+class _Version(argparse.Action):
+    """Look the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(version("circus-core"))
+        parser.exit()
+
+
 def _check(options: argparse.Namespace) -> int:
-    report = check(options.config, **load_options(plugins=plugin_manager(), drivers=Drivers()))
-    sys.stdout.write((report.json() if options.json else report.text()) + "\n")
+    try:
+        from circus_core.config.check import CheckReport
+        from circus_core.loading import check_config
+
+        result = check_config(options.config)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    report = CheckReport.of(options.config, result)
+    print(report.json() if options.json else report.text())
     return report.exit_code
 
 
-class _Daemon:
-    """One run of the program; a restart in place makes a new arbiter in it."""
+def _run(options: argparse.Namespace) -> int:
+    background = None
+    if options.daemon:
+        from circus_core.daemonize import daemonize
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._drivers = Drivers()
-        self._background: Background | None = None
-
-    def run(self) -> int:
-        plugins = plugin_manager()
-        loaded = self._load(plugins)
-        if self._options.daemon:
-            self._background = daemonize()
-        try:
-            return self._run_with_pidfile(plugins, loaded)
-        except CircusError as error:
-            status = ADDRESS_NOT_BOUND if isinstance(error, EndpointError | SocketError) else CANNOT_START
-            return self._failed(error, status)
-
-    def _run_with_pidfile(self, plugins: HookPlugins, loaded: LoadResult) -> int:
-        config = _ready(loaded)
-        configure_logging(config.arbiter.loglevel, config.arbiter.logoutput, config.arbiter.loggerconfig)
-        if config.arbiter.umask is not None:
-            os.umask(config.arbiter.umask)
-        pidfile = PidFile(config.arbiter.pidfile) if config.arbiter.pidfile else None
-        if pidfile is not None:
-            pidfile.create()
-        try:
-            while asyncio.run(self._run_once(plugins, loaded)):
-                plugins = plugin_manager()
-                loaded = self._load(plugins)
-        finally:
-            if pidfile is not None:
-                pidfile.unlink()
-        return OK
-
-    def _load(self, plugins: HookPlugins) -> LoadResult:
-        """Read the file and let the command line win; raises ConfigError with all that is wrong."""
-        loaded = load_config(self._options.config, plugins=plugins, drivers=self._drivers)
-        raise_errors(loaded.problems)
-        return replace(loaded, config=_with_command_line(_ready(loaded), self._options))
-
-    async def _run_once(self, plugins: HookPlugins, loaded: LoadResult) -> bool:
-        """Run one arbiter until it ends; True if the configuration shall be read again."""
-        config = _ready(loaded)
-        if config.arbiter.debug_gc:
-            gc.set_debug(gc.DEBUG_LEAK)
-        for problem in loaded.problems:
-            log.warning("%s", problem)
-        arbiter = Arbiter(
-            config,
-            plugins=plugins,
-            drivers=self._drivers,
-            control=control_with(self._drivers),
-            subreaper=True,
-            check_config=lambda: self._load(plugin_manager()),
-        )
-        signals = SignalWatcher(asyncio.get_running_loop(), _signal_callbacks(arbiter))
-        try:
-            await arbiter.open()
-            if self._background is not None:
-                self._background.ready()
-            await arbiter.wait_closed()
-        finally:
-            signals.close()
-        return arbiter.is_restarting
-
-    def _failed(self, error: CircusError, status: int) -> int:
-        if self._background is not None:
-            self._background.failed(status, _complaint(error))
-        log.error("%s", error)
-        return status
-
-
-def _ready(loaded: LoadResult) -> Config:
-    if loaded.config is None:
-        raise AssertionError("a file without errors gives a configuration")
-    return loaded.config
-
-
-def _with_command_line(config: Config, options: argparse.Namespace) -> Config:
+        background = daemonize()
+    signals = EndSignals(ending=_ENDING, harmless=_HARMLESS)
+    with signals.ending_at_once(lambda: None):
+        from circus_core.cli.daemon import Daemon
     given = {
-        "loglevel": options.log_level,
+        "loglevel": options.log_level and options.log_level.lower(),
         "logoutput": options.log_output,
         "loggerconfig": options.logger_config,
         "pidfile": options.pidfile,
     }
-    changes = {name: value for name, value in given.items() if value is not None}
-    return replace(config, arbiter=replace(config.arbiter, **changes))
-
-
-def _signal_callbacks(arbiter: Arbiter) -> dict[int, Callable[[], None]]:
-    """SIGHUP reloads, SIGCHLD looks for orphans, TERM, INT and QUIT end; others are noted and do no harm."""
-
-    def noted(signum: int, react: Callable[[], object]) -> Callable[[], None]:
-        def callback() -> None:
-            log.info("Got signal %s", signal_label(signum))
-            react()
-
-        return callback
-
-    def reap_orphans() -> None:
-        for backend in arbiter.backends:
-            backend.reap_orphans()
-
-    return {
-        **{signum: noted(signum, arbiter.request_stop) for signum in _ENDING},
-        **{signum: noted(signum, lambda: None) for signum in _IGNORED},
-        signal.SIGHUP: noted(signal.SIGHUP, arbiter.reload),
-        signal.SIGCHLD: reap_orphans,
-    }
-
-
-def _complaint(error: CircusError) -> str:
-    return f"circusd: {error}"
+    overrides = {name: value for name, value in given.items() if value is not None}
+    status = Daemon(options.config, overrides=overrides, signals=signals, background=background).run()
+    signals.finish(status)
+    return status
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from circus_core.config.load import load
+from circus_core.config.load import LoadResult, load
 from circus_core.config.model import Config
 from circus_core.config.problems import Level, Problem
 
@@ -24,6 +24,10 @@ class CheckReport:
     path: Path
     config: Config | None
     problems: tuple[Problem, ...]
+
+    @classmethod
+    def of(cls, path: str | Path, result: LoadResult) -> Self:
+        return cls(path=Path(path), config=result.config, problems=result.problems)
 
     @property
     def exit_code(self) -> int:
@@ -60,8 +64,7 @@ class CheckReport:
 
 def check(path: str | Path, **options: Any) -> CheckReport:
     """Load a file without starting anything; takes the options of `load`."""
-    result = load(path, **options)
-    return CheckReport(path=Path(path), config=result.config, problems=result.problems)
+    return CheckReport.of(path, load(path, **options))
 
 
 def _line(problem: Problem) -> str:

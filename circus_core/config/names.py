@@ -1,4 +1,4 @@
-"""Names of code that a file gives - streams, backends, plugins, hook functions: do they stand for anything?"""
+"""Names of code in a file - streams, backends, plugins, hook functions: do they stand for anything?"""
 
 from __future__ import annotations
 

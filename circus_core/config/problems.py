@@ -48,7 +48,7 @@ class Problem:
 
 def who(section: str | None) -> str:
     """Name a section for people: `watcher:web` is "watcher 'web'", `circus` is "[circus]"."""
-    if section is None:
+    if not section:  # "" is what follows a header that could not be read
         return ""
     kind, colon, name = section.partition(":")
     if colon and kind in ("watcher", "socket", "plugin"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import shlex
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -175,13 +176,20 @@ def check_socket_addresses(sockets: Iterable[tuple[SocketConfig, RawSection]], r
 
 
 def check_arbiter(config: ArbiterConfig, section: RawSection, report: Report) -> None:
-    """Report addresses used twice and log targets that can't be right."""
+    """Report addresses used twice, an owner who does not exist, and log targets that can't be right."""
     if config.endpoint == config.pubsub_endpoint and "*" not in config.endpoint:
         report.error(
             section.place_of("pubsub_endpoint"),
             f"endpoint and pubsub_endpoint are both {config.endpoint}",
             option="pubsub_endpoint",
             suggestion="use two addresses",
+        )
+    if config.endpoint_owner is not None and not _is_user(config.endpoint_owner):
+        report.error(
+            section.place_of("endpoint_owner"),
+            f"endpoint_owner must be a user of this machine, got {config.endpoint_owner!r}",
+            option="endpoint_owner",
+            suggestion="see getent passwd",
         )
     if config.logoutput.startswith("syslog://"):
         _check_syslog(config.logoutput, section, report)
@@ -191,6 +199,14 @@ def check_arbiter(config: ArbiterConfig, section: RawSection, report: Report) ->
             f"loggerconfig must be a file ending in {', '.join(_LOGGER_FILES)}, got {config.loggerconfig!r}",
             option="loggerconfig",
         )
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 _LOGGER_FILES: Final = (".ini", ".json", ".yaml", ".yml")

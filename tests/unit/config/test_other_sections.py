@@ -14,7 +14,7 @@ from tests.unit.config.loading import config_of, messages_of
     ("line", "field", "value"),
     [
         ("endpoint = ipc:///run/c", "endpoint", "ipc:///run/c"),
-        ("endpoint_owner = joe", "endpoint_owner", "joe"),
+        ("endpoint_owner = nobody", "endpoint_owner", "nobody"),
         ("pubsub_endpoint = tcp://0.0.0.0:9", "pubsub_endpoint", "tcp://0.0.0.0:9"),
         (
             "multicast_endpoint = udp://237.219.251.97:12027",
