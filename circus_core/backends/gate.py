@@ -57,12 +57,14 @@ class Launch:
 
     Attributes:
         argv, executable: as for Popen.
+        program: the file of the command itself, for messages.
         restriction: what to apply before the gate on stdin is opened; None: there is no gate.
         pass_fds: descriptors to keep, those for the shim included.
     """
 
     argv: tuple[str, ...]
     executable: str
+    program: str
     restriction: Restriction | None
     pass_fds: tuple[int, ...]
 
@@ -81,15 +83,15 @@ def plan_launch(request: SpawnRequest, *, setpriv: str | None) -> Launch:
     for name, value in request.rlimits.items():
         _check_limit(name, value)
     if not request.listen_fds and not restriction and identity is None:
-        return Launch(request.argv, program, None, request.pass_fds)
+        return Launch(request.argv, program, program, None, request.pass_fds)
     if (identity is not None and setpriv is None) or _needs_shim(request, restriction):
         return _through_shim(request, program, identity)
     command = request.argv
     if identity is not None and setpriv is not None:
         command = (setpriv, *identity.setpriv_options(), "--", *command)
     if not restriction:
-        return Launch(command, command[0], None, request.pass_fds)
-    return Launch(_gate(command, request.env), _SHELL, restriction, request.pass_fds)
+        return Launch(command, command[0], program, None, request.pass_fds)
+    return Launch(_gate(command, request.env), _SHELL, program, restriction, request.pass_fds)
 
 
 def apply_restriction(restriction: Restriction, pid: int) -> None:
@@ -159,7 +161,7 @@ def _through_shim(request: SpawnRequest, program: str, identity: Identity | None
         "lc_ctype": request.env.get("LC_CTYPE"),
     }
     argv = (sys.executable, "-I", "-S", _SHIM, json.dumps(orders), *request.argv)
-    return Launch(argv, sys.executable, None, tuple({*request.pass_fds, *listen}))
+    return Launch(argv, sys.executable, program, None, tuple({*request.pass_fds, *listen}))
 
 
 def _check_listen_fds(listen: list[int], pass_fds: tuple[int, ...]) -> None:

@@ -78,7 +78,7 @@ class PosixBackend:
         try:
             gate, opener = os.pipe()
         except OSError as error:
-            raise explain(error, launch.executable, None) from error
+            raise explain(error, launch.program, None) from error
         try:
             try:
                 child = self._start(request, launch, env, stdin=gate)
@@ -117,9 +117,9 @@ class PosixBackend:
                 start_new_session=True,
             )
         except OSError as error:
-            raise explain(error, launch.executable, request.working_dir) from error
+            raise explain(error, launch.program, request.working_dir) from error
         except ValueError as error:  # a null byte, '=' in the name of a variable
-            raise SpawnError(f"cannot start '{launch.executable}': {error}") from error
+            raise SpawnError(f"cannot start '{launch.program}': {error}") from error
         pid = process.pid
         process.returncode = 0  # so that subprocess forgets it: who waits for it are we
         return self._take_over(pid, request)

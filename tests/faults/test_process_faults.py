@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+from pathlib import Path
+
 import pytest
 
 from tests.integration.backend_runs import run_scenario
@@ -25,6 +30,23 @@ def test_no_more_descriptors_is_a_shortage_that_leaves_nothing(gated: str) -> No
     assert found["siblings"] == [True] * found["started"]
     assert found["children"] == found["started"]
     assert found["afterwards"] == 0
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_descendant_that_can_not_be_killed_delays_the_exit_report_but_not_for_ever(tmp_path: Path) -> None:
+    """A setuid program of root below an ordinary user's daemon stands for all that SIGKILL does not end."""
+    python = shutil.which("python3", path=os.defpath)
+    if python is None:
+        pytest.skip("needs a Python that every user may run")
+    copy = Path(shutil.copy(python, tmp_path / "python"))
+    copy.chmod(0o4755)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    found = run_scenario("survivor", str(copy), uid=65527)
+    os.kill(found["left"], signal.SIGKILL)
+    assert (found["code"], found["other"], found["waited_for"]) == (3, 0, True)
+    assert f"has ended, but {found['left']} that it left behind did not die within 5 s" in found["log"]
 
 
 @pytest.mark.parametrize("adopting", ["adopting", "embedded"])

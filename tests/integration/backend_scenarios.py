@@ -39,6 +39,7 @@ from tests.integration.backend_runs import (
     until,
 )
 
+UNTOUCHABLE: set[int] = set()  # pids that the test itself has to end
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
 Scenario = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
@@ -311,7 +312,7 @@ async def no_more_descriptors(made: PosixBackend, gated: str) -> dict[str, Any]:
     living: list[PosixChild] = []
     # Every number of free descriptors once: each step of a spawn finds none left.
     for spare in range(12):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_highest_fd() + 1 + spare, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_lowest_free() + spare, hard))
         more, refusal = _spawn_until_refused(made, request("sleep", "100", **options))
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         living += more
@@ -321,8 +322,10 @@ async def no_more_descriptors(made: PosixBackend, gated: str) -> dict[str, Any]:
     return await _after_shortage(made, living, refusals[-1])
 
 
-def _highest_fd() -> int:
-    return max(int(name) for name in os.listdir("/proc/self/fd"))
+def _lowest_free() -> int:
+    free = os.dup(0)
+    os.close(free)
+    return free
 
 
 def _spawn_until_refused(made: PosixBackend, wanted: SpawnRequest) -> tuple[list[PosixChild], SpawnError]:
@@ -398,6 +401,24 @@ async def storm(made: PosixBackend) -> dict[str, Any]:
     return {"terms": seen["term"], "children_seen": seen["child"]}
 
 
+async def survivor(made: PosixBackend, python_of_root: str) -> dict[str, Any]:
+    """What we may not kill delays the report of an exit, but not for ever."""
+    with Witness() as witness:
+        stay = "import os, time; os.setresuid(0, 0, 0); print(os.getpid(), flush=True); time.sleep(1000)"
+        script = f'{python_of_root} -I -S -c "{stay}" 2>/dev/null & read never; exit 3'
+        go, starter = os.pipe()
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        made.spawn(request("sh", "-c", script, stdin=go, stdout=witness.write_end), done.set_result)
+        os.close(go)
+        left = int(await witness.line())
+        UNTOUCHABLE.add(left)
+        os.close(starter)
+        other = await exit_of(made, request("true"))
+        waited_for = not done.done()
+        code = await asyncio.wait_for(done, DEADLINE)
+        return {"left": left, "other": other, "waited_for": waited_for, "code": code}
+
+
 def _alive(pid: int) -> bool:
     stat = descendants.read_stat(pid)
     return stat is not None and not stat.is_zombie
@@ -426,11 +447,12 @@ async def main(name: str, words: list[str]) -> dict[str, Any]:
 def _kill_everything() -> None:
     """A scenario that fails leaves nothing behind either: all orphans come to us."""
     end = time.monotonic() + DEADLINE
-    while (left := descendants.own_children()) and time.monotonic() < end:
+    while (left := descendants.own_children() - UNTOUCHABLE) and time.monotonic() < end:
         for pid in left:
             stat = descendants.read_stat(pid)
             if stat is not None and stat.group != os.getpgrp():
-                os.killpg(stat.group, signal.SIGKILL)
+                with contextlib.suppress(PermissionError):
+                    os.killpg(stat.group, signal.SIGKILL)
             os.waitpid(pid, os.WNOHANG)
 
 
