@@ -198,10 +198,11 @@ class Runner:
         return self.popen(*endpoints, *(options or ("--config", f"says:{self.says}")), name, env=env)
 
     def popen(self, *words: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        path = os.pathsep.join(filter(None, (str(self.folder), os.environ.get("PYTHONPATH"))))
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "circus_core.cli.circus_plugin", *words],
-                env={**os.environ, "PYTHONPATH": str(self.folder), "PYTHONWARNINGS": "error", **(env or {})},
+                env={**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "error", **(env or {})},
                 stderr=log,
                 stdout=log,
             )
