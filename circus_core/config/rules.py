@@ -184,10 +184,10 @@ def check_arbiter(config: ArbiterConfig, section: RawSection, report: Report) ->
             option="pubsub_endpoint",
             suggestion="use two addresses",
         )
-    if config.endpoint_owner is not None and not _is_user(config.endpoint_owner):
+    if config.endpoint_owner is not None and not _is_user(str(config.endpoint_owner)):
         report.error(
             section.place_of("endpoint_owner"),
-            f"endpoint_owner must be a user of this machine, got {config.endpoint_owner!r}",
+            f"endpoint_owner must be the name of a user, got {config.endpoint_owner!r}",
             option="endpoint_owner",
             suggestion="see getent passwd",
         )
