@@ -129,6 +129,7 @@ class Crew:
             return None
         now = self._runtime.clock.monotonic()
         self._seen.spawned(worker, now=now, expires=self._expiry(now))
+        self._seen.next_spawn = max(self._seen.next_spawn, now + self.config.warmup_delay)
         self._processes[process.pid] = self._by_wid[worker.wid] = process
         self._unannounced.add(process)
         return process

@@ -113,7 +113,6 @@ class Observed:
         self.cycle = cycle
         self.hold = True
         self.lost = 0
-        self.forgive()
 
     def forgive(self) -> None:
         """Forget failures: the next tries are made at once."""
@@ -126,10 +125,11 @@ class Observed:
         self.report(WatcherEvent.STOP_REQUESTED)
         self.hold = True
 
-    def finish_stop(self) -> None:
-        """No worker is left."""
+    def finish_stop(self, *, forgive: bool = True) -> None:
+        """No worker is left; `forgive` what failed, unless the next connection starts it again."""
         self.report(WatcherEvent.STOPPED)
-        self.forgive()
+        if forgive:
+            self.forgive()
         self.demanded = False
 
     def add(self, wid: int, *, generation: int, next_spawn: float) -> Worker:

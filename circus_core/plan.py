@@ -139,8 +139,7 @@ def plan(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
     """Return the next actions. Applied, and planned again with nothing new, they end in an empty plan."""
     match seen.state:
         case WatcherState.STOPPED:
-            may_start = desired.running and (seen.demanded or not policy.on_demand)
-            return Plan((BeginStart(),)) if may_start else Plan()
+            return _start(desired, seen, policy, now)
         case WatcherState.STOPPING:
             return _go_down(seen, now)
         case _ if not desired.running or seen.cycle != desired.cycle:
@@ -165,7 +164,7 @@ def most_allowed(desired: Desired, seen: Observed, policy: Policy) -> int:
 def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> bool:
     """Tell whether nothing is under way; a worker that waits out a backoff is as settled as it can be."""
     if seen.state is WatcherState.STOPPED:
-        return not desired.running or (policy.on_demand and not seen.demanded)
+        return BeginStart() not in _start(desired, seen, policy, now).actions
     if seen.state is WatcherState.STOPPING or seen.hold or not desired.running or seen.cycle != desired.cycle:
         return False
     workers = seen.workers.values()
@@ -176,6 +175,14 @@ def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> 
     return waits and (
         seen.state is WatcherState.ACTIVE or (missing > 0 and not _will_be_given_up(seen, policy))
     )
+
+
+def _start(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
+    """STOPPED: start if that is wanted; after quick deaths a connection alone does not start it at once."""
+    if not desired.running or (policy.on_demand and not seen.demanded):
+        return Plan()
+    delayed = min((b.until for b in seen.backoffs.values()), default=now)
+    return Plan((BeginStart(),)) if delayed <= now else Plan(wake_at=delayed)
 
 
 def _will_be_given_up(seen: Observed, policy: Policy) -> bool:
@@ -295,8 +302,8 @@ def _missing(
     free = list(_free_wids(seen, room))
     due = [wid for wid in free if not _is_backing_off(seen, wid, now)]
     waiting = [seen.backoffs[wid].until for wid in free if _is_backing_off(seen, wid, now)]
-    if policy.warmup_delay > 0:
-        due = due[:1]
+    if policy.warmup_delay > 0:  # it counts from the moment that the previous one runs
+        due = [] if any(w.state is ProcessState.PENDING for w in workers) else due[:1]
     return [Spawn(wid) for wid in due], min(waiting, default=None)
 
 

@@ -423,7 +423,7 @@ class Watcher:
         self.look()
 
     def _finish_stop(self) -> None:
-        self._seen.finish_stop()
+        self._seen.finish_stop(forgive=not (self.config.on_demand and self._desired.running))
         self._crew.output.rest()
         log.info("%s stopped", self.name)
         self._crew.publish(events.Stopped)
@@ -467,7 +467,8 @@ class Watcher:
 
     @property
     def _waits_for_connection(self) -> bool:
-        is_missing_some = self.state is WatcherState.STOPPED or self._seen.lost > 0
+        is_missing_all = self.state is WatcherState.STOPPED and not self._seen.demanded
+        is_missing_some = is_missing_all or self._seen.lost > 0
         return self.config.on_demand and self._desired.running and is_missing_some
 
     def _watch_connections(self) -> None:
