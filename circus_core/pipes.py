@@ -160,6 +160,8 @@ class SinkRunner:
 
     def open(self) -> None:
         """Take output from now on. The sink's open() is the next thing that runs; a failure is retried."""
+        if self._gives_up:
+            self.problem = ""
         self._is_closed = self._gives_up = False
         self._call_optional("open")
 
@@ -209,8 +211,16 @@ class SinkRunner:
             self._call_optional("close")
         if await self.flush(timeout=timeout):
             return True
+        before = self.dropped_bytes
         self._give_up()
         await self.flush(timeout=GIVE_UP_GRACE)
+        log.error(
+            "%s: closed with %d bytes lost and %d in the hands of the stream: %s",
+            self._label,
+            self.dropped_bytes - before,
+            sum(job.size for job in self._batch),
+            self.problem or "it did not take them in time",
+        )
         return False
 
     def hold(self, pipe: OutputPipe) -> None:
@@ -280,7 +290,7 @@ class SinkRunner:
             self._failed(job, error)
         if outcome.refused is not None:
             self._refused(outcome.refused)
-        elif self.problem:
+        elif self.problem and not self._gives_up:
             self._recovered()
         self._let_in()
         self._work()
@@ -348,13 +358,6 @@ class SinkRunner:
         kept = [job for job in self._queue if not job.size]
         self._drop([job for job in self._queue if job.size])
         self._queue = deque(kept)
-        log.error(
-            "%s: closed with output undelivered (%s): %d bytes lost so far, %d in the hands of the stream",
-            self._label,
-            self.problem or "the stream did not take it in time",
-            self.dropped_bytes,
-            sum(job.size for job in self._batch),
-        )
         self._let_in()
         self._work()
 

@@ -357,7 +357,9 @@ def _small_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(
+            ["umount", "--lazy", str(folder)], check=True
+        )  # also when a test fails with files open
 
 
 def _offer(stream: FileStream, chunk: dict[str, Any], disk: Path) -> list[OSError]:
