@@ -118,7 +118,8 @@ def test_a_rolling_reload_replaces_one_after_the_other(circusd: Start) -> None:
     daemon.events.wait("w", "reload")
     w.do("stop")
     daemon.events.wait("w", "stop")
-    running, most = set(), 0
+    running: set[int] = set()
+    most = 0
     for event in daemon.events.all("w", "spawn", "kill"):
         (running.add if event.action == "spawn" else running.discard)(event.pid)
         most = max(most, len(running))
