@@ -15,7 +15,7 @@ import fcntl
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol, cast
@@ -195,22 +195,27 @@ class SinkRunner:
         done, _ = await asyncio.wait([idle], timeout=timeout)
         return bool(done)
 
-    async def close(self, *, timeout: float = 5.0) -> bool:
+    def close(self, *, timeout: float = 5.0) -> Coroutine[Any, Any, bool]:
         """Deliver what is queued, then close the sink, once.
 
-        What comes from pipes that are still attached is dropped and counted, until open().
+        What comes from pipes that are still attached is dropped and counted, until open(). The close takes
+        its place in the queue now, not when the returned coroutine first runs, so that an open() which
+        follows at once is not undone.
 
         Args:
             timeout: seconds; then what the sink does not take is dropped, counted and logged.
 
         Returns:
-            False if something was dropped or the sink is stuck in a call.
+            A coroutine to await. It gives False if something was dropped or the sink is stuck in a call.
         """
         if not self._is_closed:
             self._is_closed = True
             self._call_optional("close")
-        if await self.flush(timeout=timeout):
-            return True
+        return self._closed(timeout)
+
+    async def _closed(self, timeout: float) -> bool:
+        if await self.flush(timeout=timeout) or not self._is_closed:
+            return True  # delivered, or opened again meanwhile: then nothing is given up
         before = self.dropped_bytes
         self._give_up()
         await self.flush(timeout=GIVE_UP_GRACE)

@@ -362,6 +362,43 @@ class TestTrouble:
             "w: closed with 1000 bytes lost and 0 in the hands of the stream: no space left on device"
         )
 
+    def test_opening_right_after_closing_is_not_undone(self) -> None:
+        async def scenario() -> tuple[list[str], int]:
+            sink = Recorder()
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(sink, label="w")
+                runner.open()
+                closing = asyncio.create_task(runner.close(timeout=DEADLINE))
+                runner.open()
+                runner.feed({"data": b"new"})
+                assert await closing
+                runner.feed({"data": b"newer"})
+                assert await runner.close(timeout=DEADLINE)
+            return sink.calls, runner.dropped_bytes
+
+        assert asyncio.run(scenario()) == (["open", "close", "open", "chunk 3", "chunk 5", "close"], 0)
+
+    def test_opening_while_a_close_still_waits_gives_nothing_up(self) -> None:
+        async def scenario() -> tuple[list[str], int]:
+            sink, gate = Recorder(), threading.Event()
+
+            def gated(chunk: Chunk) -> None:
+                gate.wait(DEADLINE)
+                sink(chunk)
+
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(gated, label="w")
+                runner.feed({"data": b"old"})
+                closing = asyncio.create_task(runner.close(timeout=0.1))
+                runner.open()
+                runner.feed({"data": b"newer"})
+                assert await closing
+                gate.set()
+                assert await runner.close(timeout=DEADLINE)
+            return sink.calls, runner.dropped_bytes
+
+        assert asyncio.run(scenario()) == (["chunk 3", "chunk 5"], 0)
+
     def test_closing_leaves_a_stuck_sink_behind(self) -> None:
         async def scenario() -> None:
             gate, closed = threading.Event(), threading.Event()
