@@ -156,7 +156,10 @@ def wanted(desired: Desired, seen: Observed) -> int:
 
 
 def most_allowed(desired: Desired, seen: Observed, policy: Policy) -> int:
-    """Return how many workers may live at once: one more than wanted during a rolling reload."""
+    """Return how many workers may live at once: one more than wanted during a rolling reload.
+
+    Those whose grace runs count too; one that SIGKILL did not end does not.
+    """
     rolling = _is_rolling(desired, policy) and any(_is_old(w, desired) for w in seen.workers.values())
     return wanted(desired, seen) + rolling
 
@@ -290,7 +293,9 @@ def _missing(
     """The spawns that are due, and when the next one will be."""
     live = [w for w in workers if w.is_live]
     current = [w for w in live if not _is_old(w, desired)]
-    room = min(most_allowed(desired, seen, policy) - len(live), wanted(desired, seen) - len(current))
+    leaving = [w for w in workers if w.deadline is not None]  # their grace runs: memory and ports are theirs
+    present = len(live) + len(leaving)
+    room = min(most_allowed(desired, seen, policy) - present, wanted(desired, seen) - len(current))
     if room <= 0 or (
         not _is_rolling(desired, policy)
         and len(live) != len(workers)

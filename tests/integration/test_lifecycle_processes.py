@@ -322,6 +322,33 @@ def test_children_of_a_master_that_was_killed_give_its_port_back(circusd: Start,
     assert {e.payload["exit_code"] for e in reaps} == {-9}  # no successor died because the port was taken
 
 
+# Never too many
+
+SLOW = """\
+[watcher:w]
+cmd = sh -c 'trap "exec sleep 0.2" TERM; : > {folder}/ready.$$; while :; do sleep 0.01; done'
+numprocesses = 3
+autostart = False
+"""
+
+
+@pytest.mark.parametrize("how", ["kill", "reload", "max_age"])
+def test_what_replaces_a_process_waits_until_it_has_gone(circusd: Start, tmp_path: Path, how: str) -> None:
+    """Its port and its memory are taken as long as it needs to end; only a rolling reload has one more."""
+    daemon = circusd(
+        SLOW.format(folder=tmp_path) + ("max_age = 1\nmax_age_variance = 0\n" * (how == "max_age"))
+    )
+    w = daemon.watcher("w")
+    w.do("start")
+    until(lambda: len(list(tmp_path.glob("ready.*"))) == 3)
+    if how != "max_age":
+        w.do(how)
+    daemon.events.wait("w", "reap", count=3)
+    w.do("stop")
+    daemon.events.wait("w", "stop")
+    assert most_at_once(daemon.events, "w") == (4 if how == "reload" else 3)
+
+
 # Singleton
 
 

@@ -100,12 +100,14 @@ def test_so_reuseport_gives_each_process_a_socket_of_its_own(circusd: Start, ser
     )  # fmt: skip
     w = daemon.watcher("w")
     w.do("start")
-    inodes = set()
-    for pid in w.pids():
-        until(lambda pid=pid: ask(port) and _sockets(pid))  # type: ignore[misc]
-        inodes |= _sockets(pid)
+    until(lambda: all(_words(pid)[0] == "python3" for pid in w.pids()))
+    inodes = {os.readlink(f"/proc/{pid}/fd/{_words(pid)[4]}") for pid in w.pids()}
     assert len(inodes) == 3
     assert ask(port) in w.pids()
+
+
+def _words(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
 def _sockets(pid: int) -> set[str]:
