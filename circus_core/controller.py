@@ -122,9 +122,16 @@ class Controller:
         allowed = {0, os.geteuid()}
         if self._owner is not None:
             allowed.add(_uid(self._owner))
-        self._open = _Endpoints(
-            *self._wanted, owner=self._owner, allowed=allowed, loop=self._loop, on_request=self._on_request
-        )
+        try:
+            self._open = _Endpoints(
+                *self._wanted,
+                owner=self._owner,
+                allowed=allowed,
+                loop=self._loop,
+                on_request=self._on_request,
+            )
+        except zmq.ZMQError as error:  # no descriptor is left
+            raise EndpointError(f"can't open the endpoints: {str(error).lower()}") from error
 
     def publish(self, event: Event) -> None:
         """Send an event to the subscribers; never blocks, never raises.

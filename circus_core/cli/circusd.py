@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check(options)
     try:
         return _run(options)
-    except OSError as error:  # no process, no descriptor, no working directory
-        print(f"circusd: can't start: {error}", file=sys.stderr)
+    except OSError as error:  # no process or descriptor for --daemon
+        print(f"circusd: can't start: {(error.strerror or str(error)).lower()}", file=sys.stderr)
         return CANNOT_START
 
 

@@ -80,8 +80,10 @@ class Daemon:
             self._run_with_pidfiles()
         except (EndpointError, SocketError) as error:
             return self._fail(str(error), ADDRESS_NOT_BOUND)
-        except (CircusError, OSError) as error:
+        except CircusError as error:
             return self._fail(str(error), CANNOT_START)
+        except OSError as error:  # no descriptor, no working directory
+            return self._fail(f"can't run: {(error.strerror or str(error)).lower()}", CANNOT_START)
         except Exception:  # noqa: BLE001  it is told, with its traceback
             return self._fail(f"this is a mistake in circusd:\n{traceback.format_exc()}", CANNOT_START)
         if self._background is not None and self._background.is_waited_for:
@@ -164,7 +166,8 @@ class Daemon:
                 check_config=lambda: self._prepare_restart(loaded),
                 before_reload=reopen_log_files,
             )
-        asyncio.run(self._live(arbiter))
+        with asyncio.Runner() as runner:
+            runner.run(self._live(arbiter))
         return arbiter.is_restarting
 
     def _prepare_restart(self, current: _Loaded) -> None:

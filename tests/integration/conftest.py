@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.circusd_runs import Runs
 from tests.integration.daemon import Daemon
 
 
@@ -22,3 +23,13 @@ def circusd(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
             return stack.enter_context(Daemon(tmp_path / f"d{next(count)}", sections, **options))
 
         yield start
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    """Give what starts circusd by hand; nothing may be left of it."""
+    runs = Runs(tmp_path)
+    try:
+        yield runs
+    finally:
+        runs.close()
