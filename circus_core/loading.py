@@ -14,7 +14,7 @@ from circus_core.clock import SystemClock
 from circus_core.config.load import LoadResult, load
 from circus_core.config.model import WatcherConfig
 from circus_core.config.problems import Level, Problem
-from circus_core.config.raw import Reader
+from circus_core.config.raw import RawFile, RawSection, RawValue, Reader
 from circus_core.drivers import Drivers
 from circus_core.errors import CircusError, ConfigError, DriverError, PluginError
 from circus_core.hooks import Hooks
@@ -64,13 +64,20 @@ def load_options(*, plugins: HookPlugins, drivers: Drivers) -> dict[str, Any]:
         PluginError: a hook plugin declares options that can't be used.
     """
 
+    hooks = _hooks(plugins)
+
     def reader_for(path: Path) -> Reader:
-        reader: Reader = drivers.load("circus.config", path.suffix.lower().lstrip(".") or "ini")
+        sections = hooks.read_config(path)
+        if sections is not None:
+            return lambda path: _as_file(path, sections)
+        ending = path.suffix.lower().lstrip(".")
+        known = ending in drivers.names("circus.config")
+        reader: Reader = drivers.load("circus.config", ending if known else "ini")
         return reader
 
     return {
         "reader_for": reader_for,
-        "extra_options": _hooks(plugins).register_options(),
+        "extra_options": hooks.register_options(),
         "extras": _extras(),
         "names": _InstalledNames(drivers),
     }
@@ -103,6 +110,17 @@ class _InstalledNames:
 
 def _problem(error: CircusError, path: Path | None) -> Problem:
     return Problem(level=Level.ERROR, message=str(error), file=path)
+
+
+def _as_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> RawFile:
+    """What a hook plugin read, as if it stood in the file."""
+    return RawFile(
+        path,
+        tuple(
+            RawSection(name, file=path, values={key: RawValue(value, path) for key, value in values.items()})
+            for name, values in sections.items()
+        ),
+    )
 
 
 def _hooks(plugins: HookPlugins) -> Hooks:
