@@ -128,7 +128,7 @@ def test_processes_that_hop_from_session_to_session_do_not_survive(circusd: Star
         "        os.setsid()\n"
         "while True: time.sleep(1000)\n"
     )
-    daemon = circusd(f"[watcher:w]\ncmd = python3 -I -S {script}\ncopy_env = True\n")
+    daemon = circusd(f"[watcher:w]\ncmd = {sys.executable} -I -S {script}\ncopy_env = True\n")
     w = daemon.watcher("w")
     w.until("active")
     until(lambda: len(daemon.descendants()) > 1)

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -252,7 +253,7 @@ def test_stop_children_sends_the_signal_to_direct_children(
         "os.waitpid(child, 0)\n"
     )
     daemon = circusd(
-        f"[watcher:w]\ncmd = python3 -I -S {script} {tmp_path} {stop_children}\n"
+        f"[watcher:w]\ncmd = {sys.executable} -I -S {script} {tmp_path} {stop_children}\n"
         f"stop_children = {stop_children}\ncopy_env = True\ngraceful_timeout = 10\n"
     )
     w = daemon.watcher("w")
@@ -302,7 +303,9 @@ os.wait()
 def test_children_of_a_master_that_was_killed_give_its_port_back(circusd: Start, tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "prefork.py").write_text(PREFORK)
-    daemon = circusd(f"[watcher:w]\ncmd = python3 -I -S {tmp_path}/prefork.py {port}\ncopy_env = True\n")
+    daemon = circusd(
+        f"[watcher:w]\ncmd = {sys.executable} -I -S {tmp_path}/prefork.py {port}\ncopy_env = True\n"
+    )
     w = daemon.watcher("w")
 
     def answers() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def server(tmp_path: Path) -> Path:
 
 def serving(name: str, server: Path, number: str, lives: int = -1) -> str:
     return (
-        f"[watcher:{name}]\ncmd = python3 -I -S {server} {number} {lives}\n"
+        f"[watcher:{name}]\ncmd = {sys.executable} -I -S {server} {number} {lives}\n"
         "copy_env = True\nuse_sockets = True\nautostart = False\n"
     )
 
@@ -100,8 +101,8 @@ def test_so_reuseport_gives_each_process_a_socket_of_its_own(circusd: Start, ser
     )  # fmt: skip
     w = daemon.watcher("w")
     w.do("start")
-    until(lambda: all(_words(pid)[0] == "python3" for pid in w.pids()))
-    inodes = {os.readlink(f"/proc/{pid}/fd/{_words(pid)[4]}") for pid in w.pids()}
+    until(lambda: all(str(server) in _words(pid) for pid in w.pids()))
+    inodes = {os.readlink(f"/proc/{pid}/fd/{_words(pid)[-3]}") for pid in w.pids()}
     assert len(inodes) == 3
     assert ask(port) in w.pids()
 
