@@ -115,8 +115,8 @@ def _problem(error: CircusError, path: Path | None) -> Problem:
 def _as_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> RawFile:
     """What a hook plugin read, as if it stood in the file."""
     return RawFile(
-        path,
-        tuple(
+        path=path,
+        sections=tuple(
             RawSection(name, file=path, values={key: RawValue(value, path) for key, value in values.items()})
             for name, values in sections.items()
         ),
