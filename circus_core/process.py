@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import suppress
 from typing import Any
@@ -86,9 +87,12 @@ class Process:
         return self._clock.monotonic() - self.worker.started if self.worker.started is not None else 0.0
 
     def children(self, *, recursive: bool = False) -> list[psutil.Process]:
-        """Return its children, or all descendants; reads the process table."""
+        """Return its children, or all descendants; these need a look at all processes of the machine."""
         with suppress(psutil.Error):
-            return self._psutil().children(recursive=recursive)
+            pids = None if recursive else _child_pids(self.pid)
+            if pids is None:
+                return self._psutil().children(recursive=recursive)
+            return [child for pid in pids if (child := _child(pid, self.pid)) is not None]
         return []
 
     def info(self) -> dict[str, Any]:
@@ -120,6 +124,27 @@ class Process:
         if self._ps is None:
             self._ps = psutil.Process(self.pid)
         return self._ps
+
+
+def _child_pids(pid: int) -> list[int] | None:
+    """Return what proc_pid_task_tid_children(5) says; None where there is no such file."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found.extend(map(int, file.read().split()))
+    except OSError:
+        return None
+    return found
+
+
+def _child(pid: int, parent: int) -> psutil.Process | None:
+    """Return the process, unless it has gone and its number is another one's by now."""
+    try:
+        process = psutil.Process(pid)
+        return process if process.ppid() == parent else None
+    except psutil.Error:
+        return None
 
 
 def describe_exit(returncode: int) -> str:
