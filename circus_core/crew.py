@@ -17,7 +17,7 @@ import psutil
 
 from circus_core import events
 from circus_core.config.model import WatcherConfig
-from circus_core.errors import SpawnError
+from circus_core.errors import CircusError, SpawnError
 from circus_core.hooks import Verdict
 from circus_core.observed import Backoff, Observed, Worker
 from circus_core.output import WatcherOutput
@@ -56,6 +56,7 @@ class Crew:
         self._unannounced: set[Process] = set()  # after_spawn has not agreed yet
         self._unwelcome: set[Process] = set()  # after_spawn refused it: subscribers never hear of it
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._last_tasks: set[asyncio.Task[Any]] = set()  # what tells of an end; some of _tasks
         self._coming_up = 0
         self.output: WatcherOutput = runtime.output(owner)
 
@@ -82,12 +83,25 @@ class Crew:
         task.add_done_callback(self._task_done)
         return task
 
+    def last_task(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something that tells of an end: close() does not cut it off."""
+        task = self.task(work)
+        self._last_tasks.add(task)
+        task.add_done_callback(self._last_tasks.discard)
+
+    async def after_last_tasks(self) -> None:
+        """Wait until all ends have been told; each hook has its timeout."""
+        others = [task for task in self._last_tasks if task is not asyncio.current_task()]
+        if others:
+            await asyncio.wait(others)
+
     def publish(self, kind: type[events.Event], **payload: Any) -> None:
         time = payload.pop("time", None) or self._runtime.clock.wall()
         self._runtime.publish(kind(watcher=self._owner.name, time=time, **payload))
 
     async def close(self) -> None:
-        """End what is under way and close the streams."""
+        """Let what tells of ends finish, end what else is under way and close the streams."""
+        await self.after_last_tasks()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -124,8 +138,12 @@ class Crew:
             return None
         try:
             process = self._spawned(worker)
-        except SpawnError as error:
-            self._failed(worker, str(error), counted=not error.shortage)
+        except CircusError as error:
+            self._failed(worker, str(error), counted=not (isinstance(error, SpawnError) and error.shortage))
+            return None
+        except Exception as error:  # backends and streams come from anybody
+            log.exception("error in %r", self._owner.name)
+            self._failed(worker, f"{type(error).__name__}: {error}", counted=True)
             return None
         now = self._runtime.clock.monotonic()
         self._seen.spawned(worker, now=now, expires=self._expiry(now))
@@ -246,7 +264,7 @@ class Crew:
             self.publish(events.Killed, process_pid=pid)
 
     def _on_exit(self, process: Process, returncode: int) -> None:
-        self.task(self._reap(process, returncode))
+        self.last_task(self._reap(process, returncode))
 
     async def _reap(self, process: Process, returncode: int) -> None:
         """The status is collected; the place is free once the last output and before_reap are done."""

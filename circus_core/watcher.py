@@ -428,7 +428,11 @@ class Watcher:
         log.info("%s stopped", self.name)
         self._crew.publish(events.Stopped)
         self._announce_state()
-        self._crew.task(self._runtime.hooks.after_stop(self))
+        self._crew.last_task(self._after_stop())
+
+    async def _after_stop(self) -> None:
+        await self._crew.after_last_tasks()  # after_reap of its processes
+        await self._runtime.hooks.after_stop(self)
 
     async def _reload(self, how: Replacement, before: frozenset[int]) -> Changes:
         verdict = await self._runtime.hooks.before_reload(self)

@@ -275,6 +275,14 @@ def test_a_watcher_is_added_started_and_removed(circusd: Start) -> None:
         new.status()
 
 
+def test_an_added_watcher_whose_backend_does_not_exist_says_so(circusd: Start) -> None:
+    daemon = circusd("")
+    daemon.call("add", name="w", cmd="sleep 1000", options={"backend": "nosuch", "max_retry": 1})
+    daemon.watcher("w").do("start")
+    assert daemon.watcher("w").status() == "stopped"
+    assert "no backend 'nosuch' is installed" in daemon.watcher("w").reason()
+
+
 def test_rm_with_nostop_leaves_its_processes_to_themselves(circusd: Start) -> None:
     daemon = circusd(SLEEPER)
     w = daemon.watcher("w")

@@ -50,6 +50,11 @@ def slow(**others):
     time.sleep(0.3)
     return True
 
+def leaves_late(**others):
+    time.sleep(0.3)
+    (here / "left").touch()
+    return True
+
 def sets_env(watcher, **others):
     watcher.env["FROM_HOOK"] = "yes"
     return True
@@ -103,11 +108,19 @@ def test_hooks_are_called_in_the_order_of_a_life(circusd: Start, folder: Path) -
     until(lambda: told(folder)[-1]["hook"] == "after_stop", lambda: str(told(folder)[14:]))
     calls = told(folder)[14:]
     words = [call["hook"] for call in calls]
-    assert [word for word in words if word != "after_reap"] == [
-        "before_stop", "before_signal", "after_signal", "before_reap", "after_stop",
-    ]  # fmt: skip
+    assert words == ["before_stop", *ENDING[2:], "after_stop"]
     assert calls[1]["pid"] == last
     assert calls[1]["signum"] == signal.SIGTERM
+
+
+@pytest.mark.parametrize("hook", ["before_stop", "before_reap", "after_reap", "after_stop"])
+def test_the_end_of_the_daemon_does_not_cut_off_a_hook_of_the_end(
+    circusd: Start, folder: Path, hook: str
+) -> None:
+    daemon = circusd(SLEEPER + hooks("leaves_late", hook))
+    daemon.watcher("w").do("start")
+    daemon.stop()
+    assert (folder / "left").exists()
 
 
 @pytest.mark.parametrize("function", ["refuses", "explodes"])
