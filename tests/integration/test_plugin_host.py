@@ -154,7 +154,8 @@ class Unready(Talker):
 class NeverReady(Talker):
     def handle_init(self):
         self.say("init")
-        time.sleep(60)
+        while True:  # a signal that comes just before a long sleep would have to wait for its end
+            time.sleep(0.05)
 
 
 class BadStop(Talker):
