@@ -269,6 +269,7 @@ def test_a_hook_that_can_not_be_found_is_told_at_the_start(circusd: Start) -> No
 
 def _forgive_traceback(daemon: Daemon) -> None:
     """A hook that raises is logged with its traceback: this one was asked for, and only this one is there."""
+    daemon.stop()
     log = daemon.log()
     assert log.count("Traceback") == log.count("RuntimeError: hook exploded")
     daemon.log_path.write_text(log.replace("Traceback", "[traceback]"))

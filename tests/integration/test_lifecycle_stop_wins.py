@@ -236,7 +236,8 @@ def test_what_is_stopped_before_its_turn_at_the_start_is_not_started(circusd: St
         daemon.events.wait("c", "start")
         if how == "stop":
             assert daemon.watcher("b").status() == "stopped"
-    assert len(daemon.descendants()) == (0 if how == "stop all" else 2)
+    expected = 0 if how == "stop all" else 2
+    until(lambda: len(daemon.descendants()) == expected, lambda: str(daemon.descendants()))
 
 
 def test_a_second_sigterm_changes_nothing(circusd: Start, tmp_path: Path) -> None:
