@@ -70,6 +70,11 @@ class Runs:
         self._started.append(process)
         return process
 
+    @property
+    def started(self) -> subprocess.Popen[bytes]:
+        """The last one that was started."""
+        return self._started[-1]
+
     def wait_for(self, text: str, path: Path | None = None) -> None:
         """Wait until it has said this, on standard error or in a file."""
         place = path or self.errors

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.circusd_runs import Runs
-from tests.integration.daemon import free_port, until
+from tests.integration.daemon import DEADLINE, free_port, until
 
 SLEEPER = "[watcher:sleeper]\ncmd = sleep 1000\n"
 ONE_OF_ALL = """\
@@ -288,9 +288,8 @@ def test_a_file_in_the_way_of_a_unix_socket_is_kept(runs: Runs) -> None:
 
 def end(runs: Runs) -> None:
     """End what runs and see that it ended well."""
-    (process,) = runs._started
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0, runs.said()
+    runs.started.send_signal(signal.SIGTERM)
+    assert runs.started.wait(DEADLINE) == 0, runs.said()
     assert runs.alive() == []
 
 
