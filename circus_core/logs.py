@@ -8,7 +8,7 @@ import logging.config
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from logging.handlers import SysLogHandler, WatchedFileHandler
 from pathlib import Path
 from typing import Any, Final
@@ -86,11 +86,20 @@ def _reopen(handler: logging.FileHandler) -> None:
 
 def _replace_handlers(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
-    for old in list(root.handlers):
-        root.removeHandler(old)
-        old.close()
+    _remove_handlers(root)
+    for logger in _own_loggers():  # a loggerconfig of before may have changed them
+        _remove_handlers(logger)
+        logger.disabled = False
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
     root.addHandler(handler)
     root.setLevel(level)
+
+
+def _remove_handlers(logger: logging.Logger) -> None:
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def _handler(output: str) -> logging.Handler:
@@ -278,6 +287,11 @@ _APPLY: Final[Mapping[str, Callable[[Path], None]]] = {
 
 def _wake_own_loggers() -> None:
     """Such files switch off all loggers that exist and are not named; the daemon must not fall silent."""
-    for name, logger in logging.Logger.manager.loggerDict.items():
+    for logger in _own_loggers():
+        logger.disabled = False
+
+
+def _own_loggers() -> Iterator[logging.Logger]:
+    for name, logger in list(logging.Logger.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and name.partition(".")[0] in (LOGGER_NAME, "circus_core"):
-            logger.disabled = False
+            yield logger

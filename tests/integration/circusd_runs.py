@@ -50,7 +50,7 @@ class Runs:
         """Run circusd until it ends by itself."""
         return subprocess.run(
             [*CIRCUSD, *map(str, args)],
-            **{"cwd": self.folder, "env": self._environ(), **options},
+            **{"cwd": self.folder, "env": self.environ(), **options},
             capture_output=True,
             text=True,
             timeout=DEADLINE,
@@ -62,7 +62,7 @@ class Runs:
         with self.errors.open("wb") as errors:
             process = subprocess.Popen(
                 [*before, *CIRCUSD, *map(str, args)],
-                **{"cwd": self.folder, "env": self._environ(), **options},
+                **{"cwd": self.folder, "env": self.environ(), **options},
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -102,7 +102,7 @@ class Runs:
         until(lambda: not self.alive(), "all that was killed to be gone")
         assert not left, f"left behind: {left}\n{self.said()}"
 
-    def _environ(self) -> Mapping[str, str]:
+    def environ(self) -> Mapping[str, str]:
         return {**os.environ, **self.env, _MARK: self._token}
 
     def _is_ours(self, pid: int) -> bool:

@@ -1,78 +1,175 @@
-"""Files are read by what is installed: drivers by ending, hook plugins before them."""
+"""Names of code in a file are looked up when it is read, and hook plugins have their say."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from circus_core.config.model import Config
+from circus_core.config.load import LoadResult
+from circus_core.config.model import WatcherConfig
 from circus_core.drivers import Drivers
-from circus_core.errors import ConfigError
-from circus_core.hookspecs import hookimpl
-from circus_core.loading import load_config
-from circus_core.plugins import HookPlugins
+from circus_core.errors import DriverError, PluginError
+from circus_core.loading import check_config, load_config
+from circus_core.plugins import HookPlugins, plugin_manager
+from tests.packages import Installer, installer
+from tests.unit.config.loading import messages_of, result_of
 
-INI = "[watcher:web]\ncmd = sleep 1\n"
-
-
-def loaded(path: Path, *plugins: object) -> Config:
-    manager = HookPlugins()
-    for number, plugin in enumerate(plugins):
-        manager.add(plugin, f"plugin {number}")
-    result = load_config(path, plugins=manager, drivers=Drivers())
-    assert result.config is not None, result.problems
-    return result.config
+__all__ = ["installer"]
 
 
-@pytest.mark.parametrize(
-    "name", ["circus.ini", "circus.conf", "circus", "circus.ini.old", "circus.d", ".circusrc"]
-)
-def test_a_file_with_an_ending_that_nobody_claims_is_ini(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    path.write_text(INI)
-    assert [w.name for w in loaded(path).watchers] == ["web"]
+def loaded(folder: Path, text: str, plugins: HookPlugins | None = None) -> LoadResult:
+    path = folder / "circus.ini"
+    path.write_text(text)
+    return load_config(path, plugins=plugins or plugin_manager(), drivers=Drivers())
 
 
-def test_a_toml_file_gives_the_same_watcher(tmp_path: Path) -> None:
-    path = tmp_path / "circus.toml"
-    path.write_text('["watcher:web"]\ncmd = "sleep 1"\n')
-    assert [w.cmd for w in loaded(path).watchers] == ["sleep 1"]
+def messages(folder: Path, text: str) -> list[str]:
+    """Return the problems, without the folder."""
+    return [str(problem).removeprefix(f"{folder}/") for problem in loaded(folder, text).problems]
 
 
-class FromElsewhere:
-    """Reads what has no file at all."""
-
-    @hookimpl
-    def read_config(self, path: Path) -> Mapping[str, Mapping[str, Any]] | None:
-        if path.name != "service":
-            return None
-        return {"watcher:web": {"cmd": "sleep 1", "numprocesses": 3}, "socket:s": {"port": "0"}}
-
-
-def test_a_plugin_reads_a_configuration_in_the_place_of_the_kernel(tmp_path: Path) -> None:
-    config = loaded(tmp_path / "service", FromElsewhere())
-    assert [(w.name, w.numprocesses) for w in config.watchers] == [("web", 3)]
-    assert [s.port for s in config.sockets] == [0]
+def test_classes_by_dotted_path_are_imported(installer: Installer, tmp_path: Path) -> None:
+    installer.module("shop", "class Stream: pass\nclass Plugin: pass\ndef backend(**_): pass\n")
+    text = (
+        "[watcher:web]\ncmd = x\nstdout_stream.class = shop.Stream\nstderr_stream.class = shop:Stream\n"
+        "backend = shop.backend\n[plugin:p]\nuse = shop.Plugin\n"
+    )
+    assert messages(tmp_path, text) == []
 
 
-def test_a_plugin_leaves_other_files_to_the_kernel(tmp_path: Path) -> None:
+def test_each_name_that_is_wrong_is_told_with_its_line(installer: Installer, tmp_path: Path) -> None:
+    installer.module("shop", "number = 1\n")
+    text = (
+        "[watcher:web]\ncmd = x\nstdout_stream.class = shop.Gone\nstderr_stream.class = shop.number\n"
+        "backend = shop.gone\nhooks.after_start = shop.number\n[plugin:p]\nuse = shop.Gone\n"
+    )
+    assert messages(tmp_path, text) == [
+        "circus.ini:3: watcher 'web': stdout_stream.class: stream class 'shop.Gone' can't be used: "
+        "module 'shop' has no 'Gone'",
+        "circus.ini:4: watcher 'web': stderr_stream.class: 'shop.number' must name a class, "
+        "it is of type int",
+        "circus.ini:5: watcher 'web': backend: backend 'shop.gone' can't be used: "
+        "module 'shop' has no 'gone'",
+        "circus.ini:6: watcher 'web': hooks.after_start: shop.number must be a function, it is of type int",
+        "circus.ini:8: plugin 'p': use: plugin class 'shop.Gone' can't be used: module 'shop' has no 'Gone'",
+    ]
+
+
+def test_hook_functions_are_found_in_the_folder_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", sys.path[:])
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "shop_of_env.py").write_text("def ready(**_):\n    return True\n")
+    text = (
+        "[watcher:web]\ncmd = x\nhooks.before_start = shop_of_env.ready\n"
+        f"[env:web]\nPYTHONPATH = {tmp_path}/code\n"
+    )
+    assert messages(tmp_path, text) == []
+
+
+def test_a_watcher_with_other_errors_has_its_names_checked_too(tmp_path: Path) -> None:
+    text = "[watcher:web]\ncmd = x\nnumprocesses = y\nhooks.before_start = no_such_module.f\n"
+    assert [message.split(": ")[2] for message in messages(tmp_path, text)] == [
+        "numprocesses must be a whole number >= 0, got 'y'",
+        "hooks.before_start",
+    ]
+
+
+def test_options_of_a_stream_without_a_class_need_the_default_one() -> None:
+    class Nothing:
+        def driver(self, namespace: str, name: str) -> str:
+            return f"no {name} in {namespace}"
+
+        def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
+            return {}
+
+    text = "[watcher:web]\ncmd = x\nstdout_stream.filename = log\nstdout_stream.max_bytes = 9\n"
+    assert messages_of(text, names=Nothing()) == [
+        "circus.ini:3: watcher 'web': stdout_stream.filename: no default in circus.streams"
+    ]
+    assert result_of(text).config is not None
+
+
+def test_a_plugin_of_an_installed_package_is_not_imported(installer: Installer, tmp_path: Path) -> None:
+    installer.module("heavy", "raise RuntimeError('imported')\n")
+    installer.package(
+        "circus-heavy", "[circus.plugins]\nheavy = heavy:Plugin\ncircus.old.Heavy = heavy:Plugin\n"
+    )
+    assert messages(tmp_path, "[plugin:a]\nuse = heavy\n[plugin:b]\nuse = circus.old.Heavy\n") == []
+
+
+def test_a_plugin_that_two_packages_provide_is_refused(installer: Installer, tmp_path: Path) -> None:
+    installer.package("circus-one", "[circus.plugins]\nsame = one:Plugin\n")
+    installer.package("circus-two", "[circus.plugins]\nsame = two:Plugin\n")
+    (message,) = messages(tmp_path, "[plugin:a]\nuse = same\n")
+    assert message.endswith(
+        "plugin class 'same' is provided by circus-one 0.1.0 and by circus-two 0.1.0: uninstall one of them"
+    )
+    with pytest.raises(DriverError, match="uninstall one of them"):
+        Drivers().is_provided("circus.plugins", "same")
+
+
+def test_a_plugin_that_is_switched_off_may_be_missing(tmp_path: Path) -> None:
+    assert messages(tmp_path, "[plugin:a]\nuse = not_there\nactive = False\n") == []
+
+
+ADDING = """
+from dataclasses import replace
+from circus_core import ConfigError, WatcherConfig, hookimpl
+
+@hookimpl
+def config_loaded(config):
+    if config.arbiter.loglevel == "error":
+        raise ConfigError("the plugin will not have it")
+    added = WatcherConfig(name="added", cmd="x --level " + config.arbiter.loglevel)
+    return replace(config, watchers=(*config.watchers, added))
+"""
+
+
+def install_adding_plugin(installer: Installer) -> None:
+    installer.module("adding", ADDING)
+    installer.package("circus-adding", "[circus]\nadding = adding\n")
+
+
+def test_what_the_command_line_sets_reaches_hook_plugins(installer: Installer, tmp_path: Path) -> None:
+    install_adding_plugin(installer)
     path = tmp_path / "circus.ini"
-    path.write_text(INI)
-    assert [w.numprocesses for w in loaded(path, FromElsewhere()).watchers] == [1]
+    path.write_text("[circus]\nloglevel = error\n")
+    result = load_config(
+        path, plugins=plugin_manager(), drivers=Drivers(), overrides={"loglevel": "debug", "pidfile": "p"}
+    )
+    assert result.config is not None
+    assert (result.config.arbiter.loglevel, result.config.arbiter.pidfile) == ("debug", "p")
+    assert [watcher.cmd for watcher in result.config.watchers] == ["x --level debug"]
 
 
-class Refuses:
-    @hookimpl
-    def read_config(self, path: Path) -> None:
-        raise ConfigError("the service does not answer; try again later")
-
-
-def test_a_fault_of_a_plugin_that_the_user_can_mend_is_a_problem_like_others(tmp_path: Path) -> None:
-    manager = HookPlugins()
-    manager.add(Refuses(), "refuses")
-    result = load_config(tmp_path / "service", plugins=manager, drivers=Drivers())
+def test_a_hook_plugin_that_refuses_is_a_problem_of_the_file(installer: Installer, tmp_path: Path) -> None:
+    install_adding_plugin(installer)
+    result = loaded(tmp_path, "[circus]\nloglevel = error\n")
     assert result.config is None
-    assert "the service does not answer; try again later" in str(result.problems[0])
+    assert [str(problem) for problem in result.problems] == [
+        f"{tmp_path}/circus.ini: the plugin will not have it"
+    ]
+
+
+def test_a_check_shows_what_hook_plugins_add(installer: Installer, tmp_path: Path) -> None:
+    install_adding_plugin(installer)
+    (tmp_path / "circus.ini").write_text("[circus]\n")
+    result = check_config(tmp_path / "circus.ini")
+    assert result.config is not None
+    assert [watcher.name for watcher in result.config.watchers] == ["added"]
+
+
+def test_a_check_makes_a_problem_of_a_hook_plugin_that_fails(installer: Installer, tmp_path: Path) -> None:
+    installer.module("broken", "raise ValueError('no')\n")
+    installer.package("circus-broken", "[circus]\nbroken = broken\n")
+    result = check_config(tmp_path / "circus.ini")
+    assert result.config is None
+    assert [str(p) for p in result.problems] == ["plugin 'broken' of circus-broken 0.1.0 failed to load: no"]
+    with pytest.raises(PluginError, match=re.escape("circus-broken 0.1.0")):
+        plugin_manager()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from circus_core.errors import ConfigError
-from circus_core.logs import configure_logging
+from circus_core.logs import configure_logging, reopen_log_files
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d circus\[(\d+)\] \[([A-Z]+)\] (.*)")
 LOG = logging.getLogger("circus")
@@ -252,3 +252,61 @@ def test_yaml_without_its_library_names_the_extra(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ConfigError, match=r"needs circus-core\[yaml\]; install it"):
         configure_logging("info", "-", str(tmp_path / "a.yaml"))
+
+
+def test_a_moved_log_file_is_opened_again(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "handlers": {"file": {"class": "logging.FileHandler", "filename": str(tmp_path / "log")}},
+                "root": {"level": "INFO", "handlers": ["file"]},
+            }
+        )
+    )
+    configure_logging(loggerconfig=str(tmp_path / "log.json"))
+    LOG.info("one")
+    reopen_log_files()
+    LOG.info("two")
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    reopen_log_files()
+    LOG.info("three")
+    assert (tmp_path / "log.1").read_text() == "one\ntwo\n"
+    assert (tmp_path / "log").read_text() == "three\n"
+
+
+def test_a_log_file_that_can_not_be_opened_again_goes_on_being_written_to(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handler = logging.FileHandler(folder / "log")
+    LOG.addHandler(handler)
+    folder.rename(tmp_path / "moved")
+    reopen_log_files()
+    LOG.warning("still here")
+    text = (tmp_path / "moved" / "log").read_text()
+    assert "can't open the log file again" in text
+    assert text.endswith("still here\n")
+
+
+def test_nothing_is_left_of_an_earlier_configuration(tmp_path: Path) -> None:
+    configuration = {
+        "version": 1,
+        "handlers": {"file": {"class": "logging.FileHandler", "filename": str(tmp_path / "old")}},
+        "loggers": {"circus": {"level": "ERROR", "handlers": ["file"], "propagate": False}},
+    }
+    (tmp_path / "log.json").write_text(json.dumps(configuration))
+    configure_logging(loggerconfig=str(tmp_path / "log.json"))
+    configure_logging("info", str(tmp_path / "new"))
+    LOG.info("hello")
+    logging.getLogger("circus.hooks").info("and from a hook")
+    assert (tmp_path / "old").read_text() == ""
+    assert [message for _, message in lines(tmp_path / "new")] == ["hello", "and from a hook"]
+
+
+def test_a_configuration_that_fails_leaves_nothing_switched_off(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_text('{"version": 1, "root": {"handlers": ["nobody"]}}')
+    with pytest.raises(ConfigError, match="Unable to configure root logger"):
+        configure_logging(loggerconfig=str(tmp_path / "log.json"))
+    configure_logging("info", str(tmp_path / "log"))
+    LOG.info("hello")
+    assert lines(tmp_path / "log") == [("INFO", "hello")]
