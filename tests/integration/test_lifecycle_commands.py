@@ -213,7 +213,7 @@ def test_numprocesses_can_be_set(circusd: Start) -> None:
     w.do("start")
     w.do("set", options={"numprocesses": 3})
     assert len(w.until_pids(3)) == 3
-    daemon.events.wait("w", "updated")
+    daemon.events.wait("w", "spawn", count=3)
     assert daemon.events.actions("w") == ["spawn", "start", "updated", "spawn", "spawn"]
 
 

@@ -119,6 +119,7 @@ def test_a_program_that_is_missing_is_tried_max_retry_times_then_given_up(circus
     assert "/no/such/program" in w.reason()
     assert daemon.log().count("error in 'w'") == 5
     assert "stopped (could not be started in 5 tries" in daemon.ctl("status", "w").stdout
+    daemon.events.wait("w", "stop")
     assert daemon.events.actions("w") == ["stop"]
 
 
