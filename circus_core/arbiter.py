@@ -215,9 +215,8 @@ class Arbiter:
     # All watchers, or some. The wish changes at once, except that [circus] warmup_delay is waited in between.
 
     def start_watchers(self, watchers: Iterable[WatcherView] | None = None) -> asyncio.Future[list[Changes]]:
-        """Start these, highest priority first; None: all with autostart."""
-        chosen = self._chosen(watchers)
-        return self._each([w for w in chosen if w.config.autostart or watchers is not None], Watcher.start)
+        """Start those with autostart among these, or among all; highest priority first."""
+        return self._each([w for w in self._chosen(watchers) if w.config.autostart], Watcher.start)
 
     def stop_watchers(self, watchers: Iterable[WatcherView] | None = None) -> asyncio.Future[list[None]]:
         """Stop these, or all, at the same time; lowest priority first."""
@@ -226,8 +225,9 @@ class Arbiter:
     def restart_watchers(
         self, watchers: Iterable[WatcherView] | None = None
     ) -> asyncio.Future[list[Changes]]:
-        """Stop and start these, or all."""
-        return self._each(self._chosen(watchers), Watcher.restart)
+        """Stop and start these, or all; those that are idle only with autostart."""
+        chosen = [w for w in self._chosen(watchers) if w.config.autostart or not w.is_idle]
+        return self._each(chosen, Watcher.restart)
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[list[Changes]]:
         """Reload all watchers that are not stopped."""

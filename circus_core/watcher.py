@@ -156,10 +156,15 @@ class Watcher:
         return self._outcome(lambda: _started(before, self._crew.pids()))
 
     @from_any_thread
-    def stop(self) -> asyncio.Future[None]:
-        """Want it stopped; wins over whatever is under way. Done when no process is left."""
+    def stop(self, reason: str = "") -> asyncio.Future[None]:
+        """Want it stopped; wins over whatever is under way. Done when no process is left.
+
+        Args:
+            reason: shown to people and in events until someone wishes something else.
+        """
         self.stops += 1
         self._wish(running=False)
+        self._reason = reason
         return self._outcome(lambda: None)
 
     @from_any_thread

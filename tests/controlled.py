@@ -79,7 +79,7 @@ class FakeWatcher:
         after = set(self.processes)
         return self.arbiter.later({"started": sorted(after - before), "kept": sorted(after & before)})
 
-    def stop(self) -> Awaitable[None]:
+    def stop(self, reason: str = "", /) -> Awaitable[None]:
         self.state = WatcherState.STOPPED
         self.processes.clear()
         return self.arbiter.later(None)

@@ -27,7 +27,7 @@ class ControlledWatcher(WatcherView, Protocol):
 
     def start(self) -> Awaitable[Changes]: ...
 
-    def stop(self) -> Awaitable[None]: ...
+    def stop(self, reason: str = "", /) -> Awaitable[None]: ...
 
     def restart(self) -> Awaitable[Changes]: ...
 
@@ -85,7 +85,7 @@ class ControlledArbiter(Protocol):
         """Look up by name, in any case; raises UnknownWatcherError."""
 
     def start_watchers(self, watchers: Sequence[ControlledWatcher] | None = None, /) -> Awaitable[object]:
-        """Start these in order of priority; None: all with autostart."""
+        """Start those with autostart among these, or among all, in order of priority."""
 
     def stop_watchers(self, watchers: Sequence[ControlledWatcher] | None = None, /) -> Awaitable[object]: ...
 

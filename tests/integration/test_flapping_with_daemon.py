@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from circus_core.client import CircusClient
-from circus_core.commands.stop import Stop
 from circus_core.errors import CallError
 from circus_core.testing.daemon import wait_until
 
@@ -39,10 +38,6 @@ numprocesses = 2
 use = flapping
 attempts = 3
 """
-
-needs_reasons = pytest.mark.skipif(
-    all(argument.name != "reason" for argument in Stop.arguments), reason="stop takes no reason"
-)
 
 
 class Circusd:
@@ -131,7 +126,6 @@ def test_restarts_reloads_and_decr_are_not_flapping(daemon: Circusd) -> None:
     assert daemon.statuses()["good"] == "active"
 
 
-@needs_reasons
 @pytest.mark.parametrize("daemon", [1.0], indirect=True)
 def test_an_operators_stop_during_the_pause_stands(daemon: Circusd) -> None:
     daemon.start_crashing()
@@ -142,7 +136,6 @@ def test_an_operators_stop_during_the_pause_stands(daemon: Circusd) -> None:
     assert daemon.log().count("Crash Loop started") == 1
 
 
-@needs_reasons
 @pytest.mark.parametrize("daemon", [1.0], indirect=True)
 def test_a_pause_outlives_the_death_of_the_plugin(daemon: Circusd) -> None:
     daemon.start_crashing()
@@ -151,7 +144,6 @@ def test_a_pause_outlives_the_death_of_the_plugin(daemon: Circusd) -> None:
     daemon.wait_for_log("Crash Loop started", 2)
 
 
-@needs_reasons
 @pytest.mark.parametrize("daemon", [3600.0], indirect=True)
 def test_status_tells_why_and_until_when_it_is_stopped(daemon: Circusd) -> None:
     daemon.start_crashing()

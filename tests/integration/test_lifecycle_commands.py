@@ -345,3 +345,27 @@ def test_tcp_endpoints_work_too(circusd: Start) -> None:
     done = daemon.ctl("start", "w", "--waiting")
     assert done.returncode == 0, done.stderr
     assert daemon.ctl("status", "w").stdout == "active\n"
+
+
+def test_a_stop_may_give_its_reason_which_status_shows_until_the_next_wish(circusd: Start) -> None:
+    daemon = circusd("[watcher:web]\ncmd = sleep 1000\n")
+    daemon.watcher("web").until("active")
+    assert daemon.ctl("stop", "web", "--waiting", "--reason", "the disk is full").returncode == 0
+    assert daemon.ctl("status", "web").stdout == "stopped (the disk is full)\n"
+    daemon.watcher("web").do("start")
+    assert daemon.ctl("status", "web").stdout == "active\n"
+
+
+def test_a_pattern_starts_only_watchers_with_autostart_but_restarts_what_runs(circusd: Start) -> None:
+    daemon = circusd(
+        "[watcher:web1]\ncmd = sleep 1000\n"
+        "[watcher:web2]\ncmd = sleep 1000\nautostart = False\n"
+        "[watcher:web3]\ncmd = sleep 1000\nautostart = False\n"
+    )
+    daemon.watcher("web3").do("start")
+    before = daemon.watcher("web3").pids()
+    daemon.call("start", name="web*", waiting=True)
+    daemon.call("restart", name="web*", waiting=True)
+    states = [daemon.watcher(f"web{number}").status() for number in (1, 2, 3)]
+    assert states == ["active", "stopped", "active"]
+    assert not set(before) & set(daemon.watcher("web3").pids())
