@@ -19,7 +19,7 @@ from circus_core.errors import DriverError
 if TYPE_CHECKING:
     from stevedore.named import NamedExtensionManager
 
-__all__ = ["Drivers", "resolve_name"]
+__all__ = ["Drivers", "missing_extras", "resolve_name"]
 
 _NOUNS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -210,12 +210,12 @@ def _unknown(namespace: str, name: str, installed: Collection[str]) -> str:
     parts = [f"no {_noun(namespace)} {name!r} is installed; installed: {', '.join(names) or 'none'}"]
     if nearest := get_close_matches(name, names, n=1):
         parts.append(f"did you mean {nearest[0]!r}?")
-    if extras := _missing_extras():
+    if extras := missing_extras():
         parts.append(f"extras of {_KERNEL} that provide more: {', '.join(extras)}")
     return "; ".join(parts)
 
 
-def _missing_extras() -> list[str]:
+def missing_extras() -> list[str]:
     """The extras of the kernel that name a package of the family which is not installed."""
     try:
         requirements = distribution(_KERNEL).requires or []

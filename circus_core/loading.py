@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +13,7 @@ from circus_core.config.load import LoadResult, load
 from circus_core.config.model import WatcherConfig
 from circus_core.config.problems import Level, Problem
 from circus_core.config.raw import RawFile, RawSection, RawValue, Reader
-from circus_core.drivers import Drivers
+from circus_core.drivers import Drivers, missing_extras
 from circus_core.errors import CircusError, ConfigError, DriverError, PluginError
 from circus_core.hooks import Hooks
 from circus_core.plugins import HookPlugins, plugin_manager
@@ -78,7 +76,7 @@ def load_options(*, plugins: HookPlugins, drivers: Drivers) -> dict[str, Any]:
     return {
         "reader_for": reader_for,
         "extra_options": hooks.register_options(),
-        "extras": _extras(),
+        "extras": [f"circus-core[{extra}]" for extra in missing_extras()],
         "names": _InstalledNames(drivers),
     }
 
@@ -125,8 +123,3 @@ def _as_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> RawFile:
 
 def _hooks(plugins: HookPlugins) -> Hooks:
     return Hooks(plugins, publish=lambda event: None, clock=SystemClock())
-
-
-def _extras() -> Sequence[str]:
-    declared = metadata("circus-core").get_all("Provides-Extra") or []
-    return [f"circus-core[{name}]" for name in declared if not re.fullmatch("all|yaml", name)]
