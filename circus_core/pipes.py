@@ -214,11 +214,15 @@ class SinkRunner:
         return self._closed(timeout)
 
     async def _closed(self, timeout: float) -> bool:
+        if self.problem and not self._has_output():
+            timeout = 0.0  # it could never be opened, and nothing would be lost
         if await self.flush(timeout=timeout) or not self._is_closed:
             return True  # delivered, or opened again meanwhile: then nothing is given up
         before = self.dropped_bytes
         self._give_up()
         await self.flush(timeout=GIVE_UP_GRACE)
+        if self.is_idle and self.dropped_bytes == before:
+            return True
         log.error(
             "%s: closed with %d bytes lost and %d in the hands of the stream: %s",
             self._label,
@@ -227,6 +231,9 @@ class SinkRunner:
             self.problem or "it did not take them in time",
         )
         return False
+
+    def _has_output(self) -> bool:
+        return any(job.size for job in (*self._batch, *self._queue))
 
     def hold(self, pipe: OutputPipe) -> None:
         """Have `pipe` resumed when there is room."""

@@ -98,3 +98,26 @@ def test_calls_wait_for_a_free_worker_thread(caplog: pytest.LogCaptureFixture) -
 
     assert asyncio.run(scenario()) == [b"1", b"2"]
     assert len([each for each in caplog.records if each.levelname == "WARNING"]) == 1
+
+
+class NeverOpens(Collecting):
+    def open(self) -> None:
+        raise FileNotFoundError(2, "no such file or directory", "/nowhere/log")
+
+
+def test_a_stream_that_never_opened_and_holds_nothing_closes_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> bool:
+        workers = Workers()
+        runner = SinkRunner(NeverOpens(), loop=asyncio.get_running_loop(), workers=workers)
+        runner.open()
+        while not runner.problem:
+            await asyncio.sleep(0.001)
+        async with asyncio.timeout(20):
+            closed = await runner.close(timeout=3600)
+        workers.close()
+        return closed
+
+    assert asyncio.run(scenario())
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
