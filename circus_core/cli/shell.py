@@ -7,7 +7,7 @@ import shlex
 import sys
 from dataclasses import replace
 
-from circus_core.cli.circusctl import run, version
+from circus_core.cli.carrying_out import carry_out, version
 from circus_core.cli.command_line import Line, Settings, command_help, parse
 from circus_core.cli.installed import InstalledCommands
 from circus_core.errors import CircusError
@@ -71,7 +71,7 @@ class Shell(cmd.Cmd):
             if line.wants_help and line.command is not None:
                 print(command_help(line.command))
             else:
-                run(self._with_settings(line))
+                carry_out(self._with_settings(line))
         except SystemExit:
             pass  # argparse has said what is wrong
         except (CircusError, ValueError) as error:  # ValueError: a quote is not closed

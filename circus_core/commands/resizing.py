@@ -1,0 +1,76 @@
+"""What `incr` and `decr` have in common: the request, and what they answer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from circus_core.commands.arguments import Word, integer
+from circus_core.commands.command import WAITING, Command, Result
+
+if TYPE_CHECKING:
+    from circus_core.commands.properties import Properties
+    from circus_core.commands.target import ControlledArbiter, ControlledWatcher
+
+__all__ = ["Resize", "ResizeRequest", "Resized"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeRequest:
+    """`nb` more, or fewer."""
+
+    name: str
+    nb: int
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resized(Result):
+    """`numprocesses` is the number wanted from now on; None if it was not waited for."""
+
+    numprocesses: int | None = None
+    is_singleton: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        number = {} if self.numprocesses is None else {"numprocesses": self.numprocesses}
+        return {**number, "singleton": True} if self.is_singleton else number
+
+    @classmethod
+    def from_json(cls, reply: Mapping[str, Any]) -> Self:
+        return cls(numprocesses=reply.get("numprocesses"), is_singleton=bool(reply.get("singleton")))
+
+    def to_text(self) -> str:
+        if self.is_singleton:
+            return "This watcher is a Singleton - not changing the number of processes"
+        return "ok" if self.numprocesses is None else str(self.numprocesses)
+
+
+class Resize(Command[ResizeRequest, Resized]):
+    """A command that changes how many processes are wanted."""
+
+    arguments = (
+        Word("name", "the watcher", completes="watcher"),
+        Word("nb", "how many, 1 if not given", metavar="N", is_required=False, convert=integer),
+        WAITING,
+    )
+    result = Resized
+
+    @abstractmethod
+    def change(self, watcher: ControlledWatcher, nb: int) -> Awaitable[int]:
+        """Change the wish by `nb`; resolves to the new number."""
+
+    def parse(self, properties: Properties) -> ResizeRequest:
+        name = properties.text("name")
+        nb = properties.optional_integer("nb")
+        return ResizeRequest(name, 1 if nb is None else nb, properties.boolean("waiting"))
+
+    async def execute(self, arbiter: ControlledArbiter, request: ResizeRequest) -> Resized:
+        watcher = arbiter.get_watcher(request.name)
+        if watcher.config.singleton:
+            return Resized(numprocesses=watcher.numprocesses, is_singleton=True)
+        change = self.change(watcher, request.nb)
+        if not request.waiting:
+            return Resized(unfinished=change)
+        return Resized(numprocesses=await change)
