@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 import os
 import socket
 import sys
@@ -252,6 +251,8 @@ def _configure_from_file(path: Path) -> None:
 
 
 def _apply_ini(path: Path) -> None:
+    import logging.config  # few use it, and it takes longer than all of logging
+
     logging.config.fileConfig(path)
 
 
@@ -272,6 +273,8 @@ def _apply_yaml(path: Path) -> None:
 
 
 def _apply_mapping(document: Any, path: Path) -> None:
+    import logging.config
+
     if not isinstance(document, Mapping):
         raise ConfigError(f"loggerconfig: {path} must hold a mapping")
     logging.config.dictConfig(dict(document))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -123,6 +122,8 @@ def _faults(manager: pluggy.PluginManager, plugin: object) -> Iterable[str]:
 
 
 def _unknown(manager: pluggy.PluginManager, hook: str) -> str:
+    from difflib import get_close_matches
+
     nearest = get_close_matches(hook, vars(manager.hook), n=1)
     return f"there is no hook {hook!r}" + (f", did you mean {nearest[0]!r}?" if nearest else "")
 

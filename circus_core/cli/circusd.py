@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -98,7 +99,10 @@ def _run(options: argparse.Namespace) -> int:
         background = daemonize()
     signals = EndSignals(ending=_ENDING, harmless=_HARMLESS)
     with signals.ending_at_once(lambda: None):
+        gc.disable()  # imports leave no garbage worth looking for: 6 % of their time
         from circus_core.cli.daemon import Daemon
+
+        gc.enable()
     given = {
         "loglevel": options.log_level and options.log_level.lower(),
         "logoutput": options.log_output,

@@ -18,7 +18,6 @@ from circus_core.config.options import Option, Table
 from circus_core.config.problems import Place, Problem, Report, raise_errors
 from circus_core.config.raw import RawFile, Reader, Sections, merge
 from circus_core.config.substitute import Scope, expand_env
-from circus_core.config.toml import read_toml
 from circus_core.errors import CircusError
 
 __all__ = ["LoadResult", "builtin_reader", "load", "load_or_raise"]
@@ -36,7 +35,11 @@ class LoadResult:
 
 def builtin_reader(path: Path) -> Reader:
     """Return the reader for a file: toml by its ending, ini for everything else."""
-    return read_toml if path.suffix.lower() == ".toml" else read_ini
+    if path.suffix.lower() != ".toml":
+        return read_ini
+    from circus_core.config.toml import read_toml  # a parser that most do without
+
+    return read_toml
 
 
 def load(
