@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN_CODE: Final = 255  # reported when somebody else has collected the status; asyncio does so too
 _SWEEP_SECONDS: Final = 5.0  # how long an exit report waits for descendants that do not die
+_TRACED_SECONDS: Final = 0.1  # until we look again at an ended process that a debugger has not let go of
 
 
 class PosixChild:
@@ -175,6 +176,18 @@ class Reaper:
         self._by_handle[item.handle] = item
         self._exits.watch(item.handle)
 
+    def _watch_later(self, child: PosixChild) -> None:
+        """Its pidfd says that it has ended, waitid(2) does not: its status goes to its tracer first.
+
+        Nothing tells us when that has let go of it, unless we have SIGCHLD: ptrace(2), "Death under ptrace".
+        """
+        if self._loop is not None:
+            self._loop.call_later(_TRACED_SECONDS, self._watch_again, child)
+
+    def _watch_again(self, child: PosixChild) -> None:
+        if not self._is_closed:
+            self._watch(child)
+
     def _watch_orphan(self, orphan: Orphan) -> None:
         if self._loop is not None:
             self._watch(orphan)
@@ -183,7 +196,8 @@ class Reaper:
         for handle in handles:
             item = self._by_handle.pop(handle, None)
             if isinstance(item, PosixChild):
-                self._note_end(item)
+                if not self._note_end(item):
+                    self._watch_later(item)
             elif item is not None and self._orphans is not None:
                 self._orphans.collect(item)
         if self._finishing:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from circus_core.backends.descendants import Mark
+from circus_core.backends.descendants import Mark, read_stat
 from circus_core.backends.exits import ThreadExits
 from circus_core.backends.posix import PosixBackend
 from circus_core.backends.reaper import Reaper
@@ -325,3 +325,50 @@ def _process_with_pid(pid: int, attempts: int = 200) -> subprocess.Popen[bytes]:
 def _assert_no_children() -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+TRACER = """\
+import ctypes, os, sys
+SEIZE, WALL = 0x4206, 0x40000000  # ptrace(2), waitpid(2)
+pid = int(sys.argv[1])
+assert ctypes.CDLL(None).ptrace(SEIZE, pid, None, None) == 0
+print("traced", flush=True)
+sys.stdin.readline()
+os.waitpid(pid, WALL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ptrace(2) of Linux")
+@kinds
+def test_a_process_that_dies_in_the_hands_of_a_debugger_is_reported_when_that_lets_go(kind: str) -> None:
+    async def main() -> tuple[list[int], list[int]]:
+        codes: list[int] = []
+        with _either(kind) as made:
+            child = made.spawn(request("sleep", "1000"), codes.append)
+            with _tracer_of(child.pid) as tracer:
+                child.send_signal(signal.SIGKILL)
+                await until(lambda: _is_zombie(child.pid))
+                await asyncio.sleep(0)
+                before = list(codes)
+                assert tracer.stdin is not None
+                tracer.stdin.close()
+                await until(lambda: codes)
+            return before, codes
+
+    assert asyncio.run(main()) == ([], [-9])
+
+
+@contextmanager
+def _tracer_of(pid: int) -> Iterator[subprocess.Popen[str]]:
+    """Another process that traces this one until its stdin is closed."""
+    command = [sys.executable, "-c", TRACER, str(pid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stdout is not None
+        if tracer.stdout.readline() != "traced\n":
+            pytest.skip("nothing may be traced here")
+        yield tracer
+
+
+def _is_zombie(pid: int) -> bool:
+    stat = read_stat(pid)
+    return stat is not None and stat.is_zombie
