@@ -318,7 +318,8 @@ class Watcher:
         self._desired = replace(self._desired, **changes)
         if self._is_retired:
             self._desired = replace(self._desired, running=False)
-        self._reason = ""
+        if "running" in changes or self._desired.running:
+            self._reason = ""  # why it is stopped stays true when only the number changes
         self.look()
 
     def _reconcile(self) -> None:

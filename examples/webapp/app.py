@@ -91,7 +91,8 @@ async def page() -> str:
 async def health() -> tuple[bool, str]:
     try:
         counter_lives = await counter.ask("PING") == "PONG"
-    except OSError:
+    except OSError as error:
+        print(f"the counter does not answer: {error!r}", flush=True)
         counter_lives = False
     return counter_lives, json.dumps({"pid": os.getpid(), "counter": counter_lives}) + "\n"
 

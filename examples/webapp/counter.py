@@ -65,10 +65,13 @@ async def main(listener: socket.socket) -> None:
     server = await asyncio.start_server(service.welcome, sock=listener, limit=LONGEST_LINE)
     print("ready")
     await stop.wait()
-    server.close()  # the socket stays open in circusd: new clients wait for the next process
-    for _ in range(5):  # what was accepted just now becomes a client within three passes of the loop
+    # The socket stays open in circusd: new clients wait for the next process. Server.close() would drop
+    # those accepted just now, so only accepting ends here; they are clients within three passes of the loop.
+    asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(5):
         await asyncio.sleep(0)
     await service.say_goodbye()
+    server.close()
     print("bye")
 
 

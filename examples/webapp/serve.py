@@ -19,11 +19,10 @@ class Server(uvicorn.Server):
     """Leaves without hanging up on anyone."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()  # accepts no more
-        for _ in range(
-            5
-        ):  # what was accepted just now becomes known to uvicorn within three passes of the loop
+        loop = asyncio.get_running_loop()
+        for listener in (listener for server in self.servers for listener in server.sockets):
+            loop.remove_reader(listener)  # accept no more; Server.close() would drop those accepted just now
+        for _ in range(5):  # they become known to uvicorn within three passes of the loop
             await asyncio.sleep(0)
         await self._say_goodbye()
         await super().shutdown(sockets)  # waits for the answers that are still being made
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("--wid", required=True, help="number of this worker: $(circus.wid)")
     options = parser.parse_args()
     os.environ["WORKER"] = options.wid
-    server = Server(uvicorn.Config("app:app", access_log=False))
+    server = Server(uvicorn.Config("app:app", access_log=False, loop="asyncio"))
     # Not Config(fd=...): that takes any socket for a Unix one, without TCP_NODELAY: 40 ms for many answers.
     server.run(sockets=[socket.socket(fileno=options.fd)])
 

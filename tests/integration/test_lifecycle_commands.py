@@ -369,3 +369,11 @@ def test_a_pattern_starts_only_watchers_with_autostart_but_restarts_what_runs(ci
     states = [daemon.watcher(f"web{number}").status() for number in (1, 2, 3)]
     assert states == ["active", "stopped", "active"]
     assert not set(before) & set(daemon.watcher("web3").pids())
+
+
+def test_the_reason_of_a_stop_outlives_a_change_of_the_number(circusd: Start) -> None:
+    daemon = circusd("[watcher:web]\ncmd = sleep 1000\n")
+    daemon.watcher("web").until("active")
+    daemon.call("stop", name="web", reason="the disk is full", waiting=True)
+    daemon.call("incr", name="web", waiting=True)
+    assert daemon.watcher("web").reason() == "the disk is full"
