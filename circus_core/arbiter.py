@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -51,7 +52,7 @@ ControlFactory = Callable[["Arbiter"], Control]
 
 
 class Arbiter:
-    """Runs on one loop, from open() to close(). Nothing happens when it is made.
+    """Runs on one loop and once, from open() to close(). Its sockets are made with it, not bound yet.
 
     Attributes:
         config: the `[circus]` section.
@@ -104,6 +105,7 @@ class Arbiter:
         self._redirector: Redirector | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[None] | None = None  # done when open() is over, whatever came of it
         self._ended: asyncio.Future[None] | None = None
 
     # What can be seen
@@ -136,7 +138,11 @@ class Arbiter:
 
     @property
     def is_running(self) -> bool:
-        return self._runtime is not None and self._stopping is None
+        return self._runtime is not None and self._stopping is None and not self._has_ended
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._ended is not None and self._ended.done()
 
     # Life
 
@@ -146,23 +152,23 @@ class Arbiter:
         Raises:
             SocketError, EndpointError: an address can't be bound; nothing was started.
             ConfigError: a hook or stream of a watcher can't be found.
+            CommandError: it was opened, or told to stop, before.
         """
+        if self._ended is not None or self._stopping is not None:
+            raise CommandError("an arbiter runs once; make a new one")
         loop = asyncio.get_running_loop()
-        self._ended = loop.create_future()
+        self._opened, self._ended = loop.create_future(), loop.create_future()
         log.info("Starting master on pid %d", os.getpid())
-        await self.hooks.arbiter_starting(self)
         try:
-            await self._bind_sockets()
-            self._runtime = self._make_runtime(loop)
-            for config in self._wanted:
-                self._register(config)
-            self._bind_control()
+            await self._prepare(loop)
         except BaseException:
-            await self._close_all()
+            await self._give_up_opening(self._ended)
             raise
-        ensure_descriptors(sum(_descriptors(w.config) for w in self._watchers.values()))
-        log.info("Arbiter now waiting for commands")
-        self._task(self._report_started(self.start_watchers()))
+        finally:
+            self._opened.set_result(None)
+        if self._stopping is None:
+            log.info("Arbiter now waiting for commands")
+            self._task(self._report_started(self.start_watchers()))
 
     async def wait_closed(self) -> None:
         """Wait until it has ended."""
@@ -171,21 +177,24 @@ class Arbiter:
 
     async def close(self) -> None:
         """Stop all watchers, as request_stop(), and wait for the end."""
-        if self._runtime is not None:
+        if self._ended is None:
+            self.sockets.close_all()
+        elif not self._ended.done():
             self.request_stop()
             await self.wait_closed()
 
-    def request_stop(self) -> asyncio.Task[None]:
+    def request_stop(self) -> asyncio.Future[None]:
         """Begin the end: all watchers stop at the same time, whatever is under way.
 
-        Done when no process is left; the endpoints close right after that. May be repeated; a restart that
-        was asked for before will not follow.
+        Done when no process is left; the endpoints close right after that. May be repeated, and may come
+        before open() is over; a restart that was asked for before will not follow. Giving up waiting for it
+        changes nothing.
         """
         self.is_restarting = False
         if self._stopping is None:
             self._stopping = self._task(self._stop_all())
             self._stopping.add_done_callback(lambda _: self._task(self._end()))
-        return self._stopping
+        return asyncio.shield(self._stopping)
 
     def request_restart(self) -> asyncio.Future[Any]:
         """Begin the end, to be made anew from the configuration file.
@@ -209,7 +218,10 @@ class Arbiter:
         if self._control is not None:
             self._control.publish(event)
         for listener in self.listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception:  # listeners come from anybody
+                log.exception("a listener failed in event %s", event.topic)
         self.hooks.event(event)
 
     # All watchers, or some. The wish changes at once, except that [circus] warmup_delay is waited in between.
@@ -251,17 +263,39 @@ class Arbiter:
         self._task(self.hooks.watcher_added(watcher))
         return watcher
 
-    def remove_watcher(self, watcher: WatcherView, *, nostop: bool = False) -> asyncio.Task[None]:
-        """Forget a watcher and stop it; with `nostop` its processes go on, and nobody cares for them."""
-        retired = self._watchers.pop(watcher.name.lower())
+    def remove_watcher(self, watcher: WatcherView, *, nostop: bool = False) -> asyncio.Future[None]:
+        """Forget a watcher and stop it; with `nostop` its processes go on, and nobody cares for them.
+
+        Raises:
+            UnknownWatcherError: there is none of this name.
+        """
+        retired = self.get_watcher(watcher.name)
+        del self._watchers[watcher.name.lower()]
         self.publish(events.Removed(watcher=watcher.name, time=self.clock.wall()))
         if nostop:
             retired.abandon()
-            return self._task(self.hooks.watcher_removed(retired))
+            return asyncio.shield(self._task(self.hooks.watcher_removed(retired)))
         self._retiring.add(retired)
-        return self._task(self._retire(retired, retired.retire()))
+        return asyncio.shield(self._task(self._retire(retired, retired.retire())))
 
     # Inside
+
+    async def _prepare(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make and bind everything; no watcher is started by this."""
+        await self.hooks.arbiter_starting(self)
+        await self._bind_sockets()
+        self._runtime = self._make_runtime(loop)
+        for config in self._wanted:
+            self._register(config)
+        self._bind_control()
+        ensure_descriptors(sum(_descriptors(w.config) for w in self._watchers.values()))
+
+    async def _give_up_opening(self, ended: asyncio.Future[None]) -> None:
+        try:
+            await self.hooks.arbiter_stopped(self)
+            await self._close_all()
+        finally:
+            ended.set_result(None)
 
     async def _bind_sockets(self) -> None:
         for config in self._socket_configs:
@@ -329,7 +363,7 @@ class Arbiter:
         self, watchers: Sequence[Watcher], action: Callable[[Watcher], Awaitable[Changes]]
     ) -> asyncio.Future[list[Changes]]:
         if self.config.warmup_delay > 0:
-            return self._task(self._one_after_the_other(watchers, action))
+            return asyncio.shield(self._task(self._one_after_the_other(watchers, action)))
         return asyncio.gather(*(action(w) for w in watchers))
 
     async def _one_after_the_other(
@@ -362,6 +396,10 @@ class Arbiter:
         self._retiring.discard(watcher)
 
     async def _stop_all(self) -> None:
+        if self._opened is not None:
+            await asyncio.shield(self._opened)
+        if self._ended is None or self._ended.done():
+            return  # it never ran
         log.info("Arbiter exiting")
         await self.hooks.arbiter_stopping(self)
         last = [*self._retiring, *reversed(self.iter_watchers())]
@@ -375,27 +413,39 @@ class Arbiter:
         await self.hooks.arbiter_stopped(self)
 
     async def _end(self) -> None:
+        if self._has_ended:
+            return
         try:
             await self._close_all()
         finally:
-            if self._ended is not None and not self._ended.done():
+            if self._ended is not None:
                 self._ended.set_result(None)
 
     async def _close_all(self) -> None:
-        """Give back everything, in the opposite order of open()."""
-        if self._control is not None:
-            await self._control.close()
-            self._control = None
+        """Give back everything, from the bottom of this list to its top; a failure does not keep the rest."""
+        async with AsyncExitStack() as held:
+            held.callback(self._cancel_tasks)
+            held.callback(self._workers.close)
+            for backend in self._backends.values():
+                held.callback(backend.close)
+            held.callback(self.sockets.close_all)
+            for config in reversed(self._socket_configs):
+                held.push_async_callback(self.hooks.before_close, config)
+            if self._redirector is not None:
+                held.push_async_callback(self._redirector.close)
+            held.push_async_callback(self._close_watchers)
+            held.push_async_callback(self._close_control)
+
+    async def _close_watchers(self) -> None:
         await asyncio.gather(*(w.close() for w in (*self._watchers.values(), *self._retiring)))
-        if self._redirector is not None:
-            await self._redirector.close()
-        for config in self._socket_configs:
-            await self.hooks.before_close(config)
-        self.sockets.close_all()
-        for backend in self._backends.values():
-            backend.close()
-        self._workers.close()
-        for task in self._tasks - {asyncio.current_task()}:
+
+    async def _close_control(self) -> None:
+        control, self._control = self._control, None
+        if control is not None:
+            await control.close()
+
+    def _cancel_tasks(self) -> None:
+        for task in self._tasks - {asyncio.current_task(), self._stopping}:
             task.cancel()
 
     def _task(self, work: Any) -> asyncio.Task[Any]:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -23,6 +24,7 @@ from circus_core.config.mappings import (
 from circus_core.config.model import Config
 from circus_core.controller import Controller
 from circus_core.drivers import Drivers
+from circus_core.errors import CommandError
 from circus_core.loading import load_options
 from circus_core.observed import Worker
 from circus_core.plugins import plugin_manager
@@ -43,7 +45,8 @@ class EmbeddedArbiter(Arbiter):
     - with background=True: start() returns when the watchers are being started, in a thread of their own;
       stop() waits for the end of that thread. `with arbiter` does both.
 
-    Only call() and stop() may be used from another thread than that of its loop.
+    It runs once: a second start() is a CommandError. Only call() and stop() may be used from another thread
+    than that of its loop.
     """
 
     def __init__(
@@ -75,13 +78,17 @@ class EmbeddedArbiter(Arbiter):
         return None
 
     def stop(self) -> Awaitable[None] | None:
-        """End, and wait for it; harmless when it does not run. In its loop: await it. From any thread."""
-        loop = self._loop
-        if loop is None or loop.is_closed():
-            return None
-        if loop is _running_loop():
-            return loop.create_task(self.close())
-        loop.call_soon_threadsafe(self.request_stop)
+        """End; harmless when it does not run. From any thread.
+
+        In its loop it is to be awaited, and done when all has ended; a background arbiter has ended when this
+        returns; from another thread than that of a loop it returns at once.
+        """
+        loop, running = self._loop, _running_loop()
+        if running is not None and (loop is running or (loop is None and not self._background)):
+            return running.create_task(self.close())
+        if loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself, and its loop is closed
+                loop.call_soon_threadsafe(self.request_stop)
         if self._thread is not None:
             self._thread.join()
         return None
@@ -94,14 +101,16 @@ class EmbeddedArbiter(Arbiter):
 
         Raises:
             TimeoutError: it took longer.
-            RuntimeError: the arbiter does not run.
+            RuntimeError: the arbiter does not run, or this is its own thread, which would wait for itself.
         """
 
         async def work() -> _T:
             return await function()
 
-        if self._loop is None:
+        if self._loop is None or self._loop.is_closed():
             raise RuntimeError("the arbiter does not run; call start() first")
+        if self._loop is _running_loop():
+            raise RuntimeError("call() is for other threads; on the arbiter's loop await the function")
         done: Future[_T] = asyncio.run_coroutine_threadsafe(work(), self._loop)
         return done.result(timeout)
 
@@ -122,8 +131,13 @@ class EmbeddedArbiter(Arbiter):
         self.stop()
 
     async def _open_here(self) -> None:
+        self._refuse_second_start(self._loop)
         self._loop = asyncio.get_running_loop()
         await self.open()
+
+    def _refuse_second_start(self, first: object) -> None:
+        if first is not None:
+            raise CommandError("an arbiter runs once; make a new one")
 
     async def _serve(self, opened: Callable[[], None]) -> None:
         await self._open_here()
@@ -135,6 +149,7 @@ class EmbeddedArbiter(Arbiter):
             raise
 
     def _start_thread(self) -> None:
+        self._refuse_second_start(self._thread)
         started: Future[None] = Future()
 
         def run() -> None:
@@ -147,7 +162,11 @@ class EmbeddedArbiter(Arbiter):
 
         self._thread = threading.Thread(target=run, name="circus arbiter", daemon=True)
         self._thread.start()
-        started.result()
+        try:
+            started.result()
+        except BaseException:  # it could not open, or we were told not to wait
+            self.stop()
+            raise
 
 
 def get_arbiter(

@@ -86,7 +86,8 @@ def arbiter_stopping(arbiter: ArbiterView) -> None:
 def arbiter_stopped(arbiter: ArbiterView) -> None:
     """Give back what `arbiter_starting` took.
 
-    When: once, on the loop, after the last process is gone, before sockets and endpoints are closed.
+    When: once, on the loop, after the last process is gone, before sockets and endpoints are closed; also if
+        the start failed, for instance because an address is in use.
 
     Args:
         arbiter: read-only, all its watchers are stopped.

@@ -1,0 +1,227 @@
+"""The life of one embedded arbiter: opened once, stopped at any moment, and nothing left of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from circus_core import events
+from circus_core.errors import CommandError, SocketError, UnknownWatcherError
+from circus_core.hookspecs import hookimpl
+from circus_core.library import EmbeddedArbiter, get_arbiter
+
+DEADLINE = 20.0
+
+
+def _arbiter(**options: Any) -> EmbeddedArbiter:
+    watcher = {"name": "web", "cmd": "sleep 1000"}
+    return get_arbiter([watcher], with_endpoints=False, **options)
+
+
+async def _done(work: Awaitable[None] | None) -> None:
+    assert work is not None
+    await asyncio.wait_for(work, DEADLINE)
+
+
+class Recorder:
+    """Notes the hooks of an arbiter's life; `arbiter_starting` waits for `go`."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.go = asyncio.Event()
+        self.go.set()
+
+    @hookimpl
+    async def arbiter_starting(self) -> None:
+        self.calls.append("starting")
+        await self.go.wait()
+
+    @hookimpl
+    def arbiter_started(self) -> None:
+        self.calls.append("started")
+
+    @hookimpl
+    def arbiter_stopping(self) -> None:
+        self.calls.append("stopping")
+
+    @hookimpl
+    def arbiter_stopped(self) -> None:
+        self.calls.append("stopped")
+
+
+def _with_recorder(recorder: Recorder, **options: Any) -> EmbeddedArbiter:
+    arbiter = _arbiter(**options)
+    arbiter.hooks._manager.register(recorder, "recorder")
+    return arbiter
+
+
+def test_a_second_start_is_refused_and_harms_nothing() -> None:
+    async def main() -> None:
+        async with _arbiter() as arbiter:
+            watcher = arbiter.get_watcher("web")
+            await watcher.start()
+            before = list(watcher.processes)
+            with pytest.raises(CommandError, match="runs once"):
+                await _done(arbiter.start())
+            assert list(watcher.processes) == before
+            assert arbiter.is_running
+        assert not watcher.processes
+
+    asyncio.run(main())
+
+
+def test_an_arbiter_that_was_told_to_stop_before_it_was_opened_does_not_start() -> None:
+    async def main() -> None:
+        arbiter = _arbiter()
+        await arbiter.request_stop()
+        with pytest.raises(CommandError, match="runs once"):
+            await _done(arbiter.start())
+        await _done(arbiter.stop())
+
+    asyncio.run(main())
+
+
+def test_a_stop_while_it_opens_is_followed_when_it_has_opened() -> None:
+    async def main() -> None:
+        recorder = Recorder()
+        recorder.go.clear()
+        arbiter = _with_recorder(recorder, sockets=[{"name": "s", "port": 0}])
+        opening = asyncio.ensure_future(arbiter.open())
+        await asyncio.sleep(0)
+        stopping = arbiter.request_stop()
+        recorder.go.set()
+        await asyncio.wait_for(stopping, DEADLINE)
+        await opening
+        await arbiter.wait_closed()
+        assert recorder.calls == ["starting", "stopping", "stopped"]
+        assert not arbiter.get_watcher("web").processes
+        assert not arbiter.sockets
+
+    asyncio.run(main())
+
+
+def test_a_failed_start_gives_everything_back_and_tells_the_plugins() -> None:
+    async def main() -> None:
+        recorder = Recorder()
+        with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+            port = taken.getsockname()[1]
+            arbiter = _with_recorder(recorder, sockets=[{"name": "s", "host": "127.0.0.1", "port": port}])
+            with pytest.raises(SocketError, match="in use"):
+                await _done(arbiter.start())
+        assert recorder.calls == ["starting", "stopped"]
+        assert not arbiter.is_running
+        await _done(arbiter.stop())  # as in a `finally`
+        assert recorder.calls == ["starting", "stopped"]
+
+    asyncio.run(main())
+
+
+def test_a_stop_before_the_start_can_be_awaited() -> None:
+    async def main() -> None:
+        await _done(_arbiter(sockets=[{"name": "s", "port": 0}]).stop())
+
+    asyncio.run(main())
+
+
+def test_who_gives_up_waiting_for_the_stop_does_not_keep_it_from_ending_the_processes() -> None:
+    async def main() -> None:
+        stubborn = {
+            "name": "web",
+            "cmd": "sh",
+            "args": ["-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"],
+            "graceful_timeout": 0.5,
+            "stdout_stream": {"stream": lambda chunk: ready.append(chunk["data"])},
+        }
+        ready: list[bytes] = []
+        arbiter = get_arbiter([stubborn], with_endpoints=False)
+        await _done(arbiter.start())
+        watcher = arbiter.get_watcher("web")
+        while not ready:
+            await asyncio.sleep(0.01)
+        (pid,) = watcher.processes
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(arbiter.request_stop(), 0.05)
+        await asyncio.wait_for(arbiter.wait_closed(), DEADLINE)
+        assert not Path(f"/proc/{pid}").exists()
+
+    asyncio.run(main())
+
+
+def test_a_listener_that_fails_is_logged_and_holds_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: events.Event) -> None:
+        raise RuntimeError("a listener of the host")
+
+    async def main() -> None:
+        arbiter = _arbiter()
+        arbiter.listeners.append(fail)
+        async with arbiter:
+            watcher = arbiter.get_watcher("web")
+            await asyncio.wait_for(watcher.start(), DEADLINE)
+            await asyncio.wait_for(watcher.stop(), DEADLINE)
+
+    asyncio.run(main())
+    assert "a listener failed in event watcher.web.stop" in caplog.text
+
+
+def test_a_watcher_is_removed_once() -> None:
+    async def main() -> None:
+        async with _arbiter() as arbiter:
+            watcher = arbiter.get_watcher("web")
+            await asyncio.wait_for(arbiter.remove_watcher(watcher), DEADLINE)
+            with pytest.raises(UnknownWatcherError, match="web"):
+                arbiter.remove_watcher(watcher)
+
+    asyncio.run(main())
+
+
+def test_call_says_why_it_can_not_be_answered() -> None:
+    arbiter = _arbiter(background=True)
+
+    async def from_the_loop() -> str:
+        with pytest.raises(RuntimeError, match="for other threads") as raised:
+            arbiter.call(lambda: asyncio.sleep(0))
+        return str(raised.value)
+
+    with arbiter:
+        assert "await" in arbiter.call(from_the_loop, timeout=DEADLINE)
+    with pytest.raises(RuntimeError, match="does not run"):
+        arbiter.call(lambda: asyncio.sleep(0))
+    with pytest.raises(CommandError, match="runs once"):
+        arbiter.start()
+    arbiter.stop()
+
+
+def test_a_background_arbiter_that_can_not_start_leaves_no_thread() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        arbiter = _arbiter(background=True, sockets=[{"name": "s", "host": "127.0.0.1", "port": port}])
+        with pytest.raises(SocketError, match="in use"):
+            arbiter.start()
+    assert arbiter._thread is not None
+    assert not arbiter._thread.is_alive()
+
+
+def test_a_background_arbiter_can_be_stopped_by_its_own_loop() -> None:
+    arbiter = _arbiter(background=True)
+    arbiter.start()
+    (pid,) = arbiter.call(lambda: _pids_after_start(arbiter), timeout=DEADLINE)
+
+    async def stop() -> None:
+        arbiter.stop()
+
+    arbiter.call(stop, timeout=DEADLINE)
+    arbiter.stop()
+    assert not os.path.exists(f"/proc/{pid}")
+
+
+async def _pids_after_start(arbiter: EmbeddedArbiter) -> list[int]:
+    watcher = arbiter.get_watcher("web")
+    await watcher.start()
+    return list(watcher.processes)
