@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from circus_core.errors import CircusError
@@ -11,10 +13,14 @@ __all__ = ["PidFile"]
 
 
 class PidFile:
-    """A decimal pid and a newline, mode 0644 whatever the umask (0.19)."""
+    """A decimal pid and a newline, mode 0644 whatever the umask (0.19).
+
+    It is locked while it is ours, so that of two daemons that start at the same moment one is refused.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._fd: int | None = None
 
     def create(self) -> None:
         """Write the pid of this process.
@@ -22,26 +28,25 @@ class PidFile:
         Raises:
             CircusError: another living process holds the file, or it can't be written.
         """
-        holder = self.holder()
-        if holder is not None and holder != os.getpid():
-            raise CircusError(
-                f"pid file '{self.path}' belongs to process {holder}, which is alive; stop it first"
-            )
         try:
-            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            self._fd = self._open()
+            self._refuse_holder()
+            os.ftruncate(self._fd, 0)
+            os.fchmod(self._fd, 0o644)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
-            raise CircusError(f"pid file '{self.path}': {str(error.strerror).lower()}") from error
-        with os.fdopen(fd, "w") as file:
-            os.fchmod(fd, 0o644)
-            file.write(f"{os.getpid()}\n")
+            self._close()
+            raise CircusError(f"pid file '{self.path}': {(error.strerror or str(error)).lower()}") from error
+        except CircusError:
+            self._close()
+            raise
 
     def unlink(self) -> None:
         """Remove the file if it names this process; never raises."""
-        try:
+        with suppress(OSError):
             if self._pid() == os.getpid():
                 self.path.unlink()
-        except OSError:
-            pass
+        self._close()
 
     def holder(self) -> int | None:
         """Return the pid in the file if that process lives, None for a stale, unreadable or missing file."""
@@ -55,6 +60,44 @@ class PidFile:
         except PermissionError:
             return pid  # it lives and is someone else's
         return pid
+
+    def _open(self) -> int:
+        """Open and lock the file that has this name, also if another one gets it meanwhile."""
+        while True:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                self._lock(fd)
+                if os.path.samestat(os.fstat(fd), os.stat(self.path)):
+                    return fd
+            except FileNotFoundError:  # it was removed before we had the lock
+                pass
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def _lock(self, fd: int) -> None:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise self._taken(self._pid()) from None
+        except OSError:
+            pass  # a file system without locks; the pid is looked at all the same
+
+    def _refuse_holder(self) -> None:
+        holder = self.holder()
+        if holder is not None and holder != os.getpid():
+            raise self._taken(holder)
+
+    def _taken(self, pid: int | None) -> CircusError:
+        return CircusError(
+            f"pid file '{self.path}' belongs to process {pid or '?'}, which is alive; stop it first"
+        )
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _pid(self) -> int | None:
         try:

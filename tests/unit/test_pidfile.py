@@ -14,20 +14,24 @@ from circus_core.pidfile import PidFile
 
 
 def test_it_holds_our_pid_and_can_be_read_by_all(tmp_path: Path) -> None:
+    pidfile = PidFile(tmp_path / "pid")
     before = os.umask(0o077)
     try:
-        PidFile(tmp_path / "pid").create()
+        pidfile.create()
     finally:
         os.umask(before)
     assert (tmp_path / "pid").read_text() == f"{os.getpid()}\n"
     assert stat.S_IMODE((tmp_path / "pid").stat().st_mode) == 0o644
+    pidfile.unlink()
 
 
 @pytest.mark.parametrize("content", ["", "x", "0", "-1", "999999999", "9" * 40, f"{os.getpid()}", "\xff"])
 def test_a_file_that_names_no_other_living_process_is_taken_over(tmp_path: Path, content: str) -> None:
     (tmp_path / "pid").write_text(content, encoding="latin-1")
-    PidFile(tmp_path / "pid").create()
+    pidfile = PidFile(tmp_path / "pid")
+    pidfile.create()
     assert (tmp_path / "pid").read_text() == f"{os.getpid()}\n"
+    pidfile.unlink()
 
 
 def test_the_file_of_a_living_process_is_refused_and_kept(tmp_path: Path) -> None:
@@ -57,3 +61,31 @@ def test_only_our_own_file_is_removed(tmp_path: Path) -> None:
 def test_removing_what_is_gone_is_no_fault(tmp_path: Path) -> None:
     PidFile(tmp_path / "pid").unlink()
     PidFile(tmp_path / "no" / "pid").unlink()
+
+
+def test_of_two_that_start_at_once_one_is_refused(tmp_path: Path) -> None:
+    first = PidFile(tmp_path / "pid")
+    first.create()
+    (tmp_path / "pid").write_text("")  # as if the first had not yet written
+    with pytest.raises(CircusError, match=r"belongs to process \?, which is alive"):
+        PidFile(tmp_path / "pid").create()
+    first.unlink()
+    again = PidFile(tmp_path / "pid")
+    again.create()
+    again.unlink()
+
+
+def test_a_refused_one_keeps_no_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text(f"{os.getppid()}\n")
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        with pytest.raises(CircusError):
+            PidFile(tmp_path / "pid").create()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(CircusError, match=r"^pid file '/dev/null': invalid argument$"):
+        PidFile("/dev/null").create()
+    with pytest.raises(CircusError, match="is a directory"):
+        PidFile(tmp_path).create()
