@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         WatcherConfig,
     )
     from circus_core.config.options import Option
+    from circus_core.config.units import BOOL, NUMBER, TEXT, Kind, seconds, whole
     from circus_core.errors import (
         CallError,
         CallTimeoutError,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from circus_core.watcher import Watcher
 
 __all__ = [
+    "BOOL",
+    "NUMBER",
+    "TEXT",
     "Arbiter",
     "ArbiterConfig",
     "ArbiterView",
@@ -59,6 +63,7 @@ __all__ = [
     "EmbeddedArbiter",
     "Event",
     "HookConfig",
+    "Kind",
     "MessageError",
     "Option",
     "PluginConfig",
@@ -77,7 +82,9 @@ __all__ = [
     "arbiter_from_file",
     "get_arbiter",
     "hookimpl",
+    "seconds",
     "start_process",
+    "whole",
 ]
 
 _MODULES: Final = {
@@ -95,6 +102,7 @@ _MODULES: Final = {
         "WatcherConfig",
     ],
     "config.options": ["Option"],
+    "config.units": ["BOOL", "NUMBER", "TEXT", "Kind", "seconds", "whole"],
     "errors": ["CallError", "CallTimeoutError", "CircusError", "ConfigError", "MessageError", "SpawnError"],
     "events": ["Event"],
     "hookspecs": ["Verdict", "hookimpl"],

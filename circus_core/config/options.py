@@ -336,9 +336,6 @@ _WATCHER: Final = (
     _watcher("backend", TEXT, "local", "What starts and watches the processes.", since=_NEW),
     _watcher("use_papa", TEXT, None, "", retired=_NO_PAPA),
     _watcher("stream_backend", TEXT, None, "", retired="output is always read on the loop; remove the line"),
-    _watcher(
-        "check_flapping", TEXT, None, "", retired="processes that keep ending are the business of a plugin"
-    ),
 )
 
 _SOCKET: Final = (
