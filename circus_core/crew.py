@@ -264,23 +264,23 @@ class Crew:
             self.publish(events.Killed, process_pid=pid)
 
     def _on_exit(self, process: Process, returncode: int) -> None:
-        self.last_task(self._reap(process, returncode))
+        self.last_task(self._reap(process, returncode, ended=self._runtime.clock.monotonic()))
 
-    async def _reap(self, process: Process, returncode: int) -> None:
+    async def _reap(self, process: Process, returncode: int, *, ended: float) -> None:
         """The status is collected; the place is free once the last output and before_reap are done."""
         hooks = self._runtime.hooks
         await self.output.drain(process.pid)
         await hooks.before_reap(self._owner, process)
-        self._bury(process, returncode)
+        self._bury(process, returncode, ended)
         self._announce_reap(process, returncode)
         self._owner.look()
         await hooks.after_reap(self._owner, process, returncode)
 
-    def _bury(self, process: Process, returncode: int) -> None:
+    def _bury(self, process: Process, returncode: int, ended: float) -> None:
         del self._processes[process.pid], self._by_wid[process.wid]
         backoff = self._seen.exited(
             process.worker,
-            now=self._runtime.clock.monotonic(),
+            now=ended,
             reason=describe_exit(returncode),
             replace=self.config.respawn and not self.config.on_demand,
             jitter=self._runtime.jitter(),

@@ -97,7 +97,7 @@ class Process:
 
     def info(self) -> dict[str, Any]:
         """Return the mapping of the `stats` command; cpu is measured since the previous call."""
-        return process_info(self._psutil()) | {"started": self.started, "wid": self.wid}
+        return process_info(self._psutil()) | {"started": self.started, "wid": self.wid, "age": self.age()}
 
     def poll(self) -> int | None:
         """Return the return code, None while it runs. Without a loop only."""
