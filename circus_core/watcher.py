@@ -41,6 +41,7 @@ from circus_core.plan import (
 )
 from circus_core.process import Process
 from circus_core.runtime import Runtime
+from circus_core.section_hooks import check_hooks
 from circus_core.shown_options import replaces_processes, shown_options
 from circus_core.sockets import ConnectionWatch
 from circus_core.spawning import named_sockets
@@ -123,8 +124,8 @@ class Watcher:
 
     @property
     def processes(self) -> Mapping[int, Process]:
-        """Those that have a pid, by pid, in spawn order."""
-        return self._crew.processes
+        """Those that have a pid, by pid, in spawn order, as of now: for a hook function on its thread too."""
+        return self._crew.processes.copy()
 
     @property
     def reason(self) -> str:
@@ -142,7 +143,7 @@ class Watcher:
         return self.state is WatcherState.STOPPED and not self._desired.running
 
     def __repr__(self) -> str:
-        return f"<Watcher {self.name!r} {self.state.value} {len(self.processes)}/{self.numprocesses}>"
+        return f"<Watcher {self.name!r} {self.state.value} {len(self._crew.processes)}/{self.numprocesses}>"
 
     # What can be wished
 
@@ -189,7 +190,7 @@ class Watcher:
             self.start()
             return self._outcome(lambda: _replaced(before, self._crew.pids()))
         how = Replacement.SEQUENTIAL if sequential else Replacement.ROLLING
-        return self._crew.task(self._reload(how, before))
+        return asyncio.shield(self._crew.task(self._reload(how, before)))
 
     @from_any_thread
     def set_numprocesses(self, number: int) -> asyncio.Future[int]:
@@ -259,12 +260,14 @@ class Watcher:
         """Change options; processes are replaced where a new value needs that. All or nothing.
 
         Raises:
-            ConfigError: a key is unknown or a value does not fit.
+            ConfigError: a key is unknown, a value does not fit, or a hook can't be found.
             SpawnError: a stream can't be made.
         """
-        config = self.config
+        config = replace(self.config, numprocesses=self.numprocesses)
         for key, value in options.items():
             config = set_option(config, key, value)
+        if config.hooks != self.config.hooks:
+            check_hooks(config)
         self._crew.output.reconfigure(config)
         self.config, self.env, self._policy = config, dict(config.env), _policy(config)
         for _ in options:
@@ -402,8 +405,15 @@ class Watcher:
             self._hook.cancel()
         self._hook = self._crew.task(hook)
 
+    def _is_asked(self) -> bool:
+        """This task's hook is still the one to answer; its code may have caught the cancellation."""
+        return self._hook is asyncio.current_task()
+
     async def _before_start(self) -> None:
+        await self._crew.after_last_tasks()  # in a restart: after_stop
         verdict = await self._runtime.hooks.before_start(self)
+        if not self._is_asked():
+            return
         self._seen.hold = False
         if not verdict:
             self._seen.report(WatcherEvent.REFUSED)
@@ -413,6 +423,8 @@ class Watcher:
 
     async def _after_start(self) -> None:
         verdict = await self._runtime.hooks.after_start(self)
+        if not self._is_asked():
+            return
         if verdict:
             self._seen.hold = False
             self._seen.report(WatcherEvent.STARTED)
@@ -503,7 +515,7 @@ class Watcher:
 
     def _process(self, pid: int) -> Process:
         try:
-            return self.processes[pid]
+            return self._crew.processes[pid]
         except KeyError:
             raise MessageError(f"process {pid} not found in {self.name!r}") from None
 

@@ -16,6 +16,7 @@ from circus_core import events
 from circus_core.errors import CommandError, SocketError, UnknownWatcherError
 from circus_core.hookspecs import hookimpl
 from circus_core.library import EmbeddedArbiter, get_arbiter
+from circus_core.views import WatcherView
 
 DEADLINE = 20.0
 
@@ -225,3 +226,43 @@ async def _pids_after_start(arbiter: EmbeddedArbiter) -> list[int]:
     watcher = arbiter.get_watcher("web")
     await watcher.start()
     return list(watcher.processes)
+
+
+def test_a_hook_that_outlives_its_cancellation_does_not_answer_for_the_next_one() -> None:
+    class Deaf:
+        """Its after_start can't be cancelled, its before_stop waits until that has answered."""
+
+        def __init__(self) -> None:
+            self.answered = asyncio.Event()
+            self.alive_at_the_end: list[bool] = []
+
+        @hookimpl
+        async def after_start(self) -> bool:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.answered.set()
+            return True
+
+        @hookimpl
+        async def before_stop(self, watcher: WatcherView) -> None:
+            await self.answered.wait()
+            for _ in range(20):  # passes of the loop in which a too early stop signal would be sent
+                await asyncio.sleep(0.005)
+            self.alive_at_the_end = [p.state.name == "RUNNING" for p in watcher.processes.values()]
+
+    async def main() -> list[bool]:
+        arbiter = _arbiter()
+        deaf = Deaf()
+        arbiter.hooks._manager.register(deaf, "deaf")
+        async with arbiter:
+            watcher = arbiter.get_watcher("web")
+            starting = watcher.start()
+            while not any(p.state.name == "RUNNING" for p in watcher.processes.values()):
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
+            await asyncio.wait_for(watcher.stop(), DEADLINE)
+            await starting
+        return deaf.alive_at_the_end
+
+    assert asyncio.run(main()) == [True]

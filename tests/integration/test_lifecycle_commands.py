@@ -377,3 +377,12 @@ def test_the_reason_of_a_stop_outlives_a_change_of_the_number(circusd: Start) ->
     daemon.call("stop", name="web", reason="the disk is full", waiting=True)
     daemon.call("incr", name="web", waiting=True)
     assert daemon.watcher("web").reason() == "the disk is full"
+
+
+def test_a_watcher_with_more_processes_does_not_become_a_singleton(circusd: Start) -> None:
+    w = circusd("[watcher:w]\ncmd = sleep 1000\nsingleton = False\n").watcher("w")
+    w.do("incr", nb=2)
+    with pytest.raises(RefusedError, match="singleton"):
+        w.do("set", options={"singleton": True})
+    w.do("set", options={"numprocesses": 1, "singleton": True})
+    until(lambda: len(w.pids()) == 1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from circus_core.errors import RefusedError
 from tests.integration.daemon import Daemon, is_alive, until
 
 Start = Callable[..., Daemon]
@@ -50,6 +51,10 @@ def slow(**others):
     time.sleep(0.3)
     return True
 
+def takes_longer_than_a_quick_death(**others):
+    time.sleep(1.1)
+    return True
+
 def leaves_late(**others):
     time.sleep(0.3)
     (here / "left").touch()
@@ -58,6 +63,9 @@ def leaves_late(**others):
 def sets_env(watcher, **others):
     watcher.env["FROM_HOOK"] = "yes"
     return True
+
+def after_what_left(**others):
+    return (here / "left").exists()
 
 def stops_it(watcher, **others):
     watcher.stop()
@@ -121,6 +129,17 @@ def test_the_end_of_the_daemon_does_not_cut_off_a_hook_of_the_end(
     daemon.watcher("w").do("start")
     daemon.stop()
     assert (folder / "left").exists()
+
+
+@pytest.mark.parametrize("hook", ["after_reap", "after_stop"])
+def test_a_restart_asks_before_start_when_the_end_was_told(circusd: Start, folder: Path, hook: str) -> None:
+    (folder / "left").touch()
+    daemon = circusd(SLEEPER + hooks("leaves_late", hook) + hooks("after_what_left", "before_start"))
+    w = daemon.watcher("w")
+    w.do("start")
+    (folder / "left").unlink()
+    w.do("restart")
+    assert (w.status(), w.reason()) == ("active", "")
 
 
 @pytest.mark.parametrize("function", ["refuses", "explodes"])
@@ -273,3 +292,21 @@ def _forgive_traceback(daemon: Daemon) -> None:
     log = daemon.log()
     assert log.count("Traceback") == log.count("RuntimeError: hook exploded")
     daemon.log_path.write_text(log.replace("Traceback", "[traceback]"))
+
+
+def test_a_hook_that_can_not_be_found_is_not_set(circusd: Start, folder: Path) -> None:
+    daemon = circusd(SLEEPER)
+    w = daemon.watcher("w")
+    with pytest.raises(RefusedError, match=r"hooks\.before_start: some_hooks\.missing can't be imported"):
+        w.do("set", options={"hooks.before_start": "some_hooks.missing"})
+    w.do("start")
+    assert w.status() == "active"
+
+
+def test_a_slow_before_reap_makes_no_death_less_quick(circusd: Start, folder: Path) -> None:
+    section = "[watcher:w]\ncmd = false\nautostart = False\nhook_timeout = 20\n"
+    daemon = circusd(section + hooks("takes_longer_than_a_quick_death", "before_reap"))
+    w = daemon.watcher("w")
+    daemon.call("start", name="w")
+    daemon.events.wait("w", "backoff")
+    w.do("stop")
