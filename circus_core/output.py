@@ -54,6 +54,7 @@ class WatcherOutput:
     load_class: Callable[[str], Any]
     source: StreamSource
     _runners: dict[str, SinkRunner] = field(default_factory=dict)
+    _replaced: list[SinkRunner] = field(default_factory=list)  # processes from before still write to them
     _pipes: dict[int, list[OutputPipe]] = field(default_factory=dict)  # by pid
     _is_open: bool = False
     _closing: set[asyncio.Task[bool]] = field(default_factory=set)
@@ -84,7 +85,8 @@ class WatcherOutput:
         """The watcher has stopped: deliver what is queued and close the streams, until the next start."""
         if self._is_open:
             self._is_open = False
-            for runner in self._runners.values():
+            replaced, self._replaced = self._replaced, []
+            for runner in (*self._runners.values(), *replaced):
                 self._close_later(runner)
 
     def _close_later(self, runner: SinkRunner) -> None:
@@ -93,9 +95,10 @@ class WatcherOutput:
         task.add_done_callback(self._closing.discard)
 
     def reopen(self) -> None:
-        """Have the streams open their files anew."""
-        for runner in self._runners.values():
-            runner.reopen()
+        """Have the streams open their files anew; a watcher that is stopped has none open."""
+        if self._is_open:
+            for runner in (*self._runners.values(), *self._replaced):
+                runner.reopen()
 
     def reconfigure(self, config: WatcherConfig) -> None:
         """Take other stream options; what runs is delivered to the new streams from now on.
@@ -104,10 +107,7 @@ class WatcherOutput:
             SpawnError: a stream can't be made; the old ones stay.
         """
         old_config, self.config = self.config, config
-        if (old_config.stdout_stream, old_config.stderr_stream) == (
-            config.stdout_stream,
-            config.stderr_stream,
-        ):
+        if _outputs(old_config) == _outputs(config):
             return
         old, self._runners = self._runners, {}
         try:
@@ -123,8 +123,11 @@ class WatcherOutput:
             runner.open()
             if name in old:
                 self.redirector.redirect(old[name], runner)
-        for name in old.keys() & self._runners.keys():
-            self._close_later(old[name])
+        for name, runner in old.items():
+            if name in self._runners:
+                self._close_later(runner)
+            else:
+                self._replaced.append(runner)
 
     async def close(self) -> None:
         """Wait until the streams are closed."""
@@ -143,10 +146,7 @@ class WatcherOutput:
 
     def _made_runners(self) -> Iterator[tuple[str, SinkRunner]]:
         config = self.config
-        for name, stream, is_closed in (
-            ("stdout", config.stdout_stream, config.close_child_stdout),
-            ("stderr", config.stderr_stream, config.close_child_stderr),
-        ):
+        for name, stream, is_closed in _outputs(config):
             sink = None if is_closed else self._sink(name, stream)
             if sink is not None:
                 yield name, self.redirector.make_runner(sink, label=f"watcher {config.name!r}: {name}")
@@ -174,3 +174,11 @@ class WatcherOutput:
             )
             for name, fd in ours.items()
         ]
+
+
+def _outputs(config: WatcherConfig) -> tuple[tuple[str, StreamConfig | None, bool], ...]:
+    """Name, stream, and whether the process gets none."""
+    return (
+        ("stdout", config.stdout_stream, config.close_child_stdout),
+        ("stderr", config.stderr_stream, config.close_child_stderr),
+    )
