@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
 
 from circus_core.config.model import SocketConfig
@@ -144,7 +144,8 @@ class CircusSocket(socket.socket):
     def close(self) -> None:
         """Close; remove a unix path if this object bound it and nobody has replaced it since."""
         if self._own_inode is not None and _inode(self.path) == self._own_inode:
-            os.unlink(str(self.path))
+            with suppress(OSError):  # it went just now, or its folder may not be written to any more
+                os.unlink(str(self.path))
         self._own_inode = None
         super().close()
 

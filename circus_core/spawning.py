@@ -73,14 +73,15 @@ def named_sockets(config: WatcherConfig) -> frozenset[str]:
 
 @contextmanager
 def lent_sockets(config: WatcherConfig, sockets: Sockets) -> Iterator[dict[str, int]]:
-    """Give the descriptors of all sockets for one spawn; so_reuseport ones that it names are its own.
+    """Give the descriptors of all sockets for one spawn; so_reuseport ones that it gets are its own.
 
     Raises:
         SpawnError: a socket of its own could not be bound.
     """
     numbers = {name: each.fileno() for name, each in sockets.items()}
     with ExitStack() as own:
-        for name in named_sockets(config) & numbers.keys():
+        wanted = named_sockets(config) or (numbers.keys() if config.use_sockets else set())
+        for name in wanted & numbers.keys():
             if sockets[name].is_per_worker:
                 numbers[name] = own.enter_context(_own_socket(sockets, name)).fileno()
         yield numbers
