@@ -51,7 +51,8 @@ class Worker:
         return self.state in _LIVE
 
 
-_LIVE: Final = frozenset({ProcessState.PENDING, ProcessState.STARTING, ProcessState.RUNNING})
+_LIVE: Final = (ProcessState.RUNNING, ProcessState.STARTING, ProcessState.PENDING)
+"""A tuple, because each plan asks for each worker: a set would hash the member, which Enum does in Python."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

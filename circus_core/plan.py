@@ -216,11 +216,12 @@ def _keep_up(desired: Desired, seen: Observed, policy: Policy, now: float) -> Pl
     if (empty := _nothing_to_run(desired, seen, policy)) is not None:
         return Plan((empty,))
     workers = _oldest_first(seen)
+    live = [w for w in workers if w.is_live]
     expired = _expired(workers, now)
-    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, workers, len(expired)))]
+    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, live, len(expired)))]
     if not stops:
-        stops = _outdated(desired, seen, policy, workers, now)
-    spawns, spawn_at = _missing(desired, seen, policy, workers, now)
+        stops = _outdated(desired, seen, policy, live, now)
+    spawns, spawn_at = _missing(desired, seen, policy, live, now)
     actions: list[Action] = [*_overdue(workers, now), *stops, *spawns]
     if not actions and seen.state is WatcherState.STARTING and _came_up(desired, seen):
         actions.append(AskAfterStart())
@@ -258,19 +259,15 @@ def _expired(workers: list[Worker], now: float) -> list[Worker]:
 
 
 def _surplus(
-    desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], leaving: int
+    desired: Desired, seen: Observed, policy: Policy, live: list[Worker], leaving: int
 ) -> list[Worker]:
     """The oldest of those that are too many, when `leaving` of them go anyway."""
-    live = [w for w in workers if w.is_live]
     excess = len(live) - leaving - most_allowed(desired, seen, policy)
     return live[: max(0, excess)]
 
 
-def _outdated(
-    desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], now: float
-) -> list[Stop]:
+def _outdated(desired: Desired, seen: Observed, policy: Policy, live: list[Worker], now: float) -> list[Stop]:
     """The next worker of an older generation that may go."""
-    live = [w for w in workers if w.is_live]
     old = [w for w in live if _is_old(w, desired)]
     newcomers_ready = all(w.state is ProcessState.RUNNING for w in live if not _is_old(w, desired))
     if not old or not newcomers_ready or now < seen.next_spawn or _newcomers_fail(seen, now):
@@ -278,7 +275,7 @@ def _outdated(
     if _is_rolling(desired, policy):
         may_go = len(live) > wanted(desired, seen)
     else:
-        may_go = len(live) >= wanted(desired, seen) and len(live) == len(workers)
+        may_go = len(live) >= wanted(desired, seen) and len(live) == len(seen.workers)
     return [Stop(old[0].wid)] if may_go else []
 
 
@@ -288,17 +285,16 @@ def _newcomers_fail(seen: Observed, now: float) -> bool:
 
 
 def _missing(
-    desired: Desired, seen: Observed, policy: Policy, workers: list[Worker], now: float
+    desired: Desired, seen: Observed, policy: Policy, live: list[Worker], now: float
 ) -> tuple[list[Spawn], float | None]:
     """The spawns that are due, and when the next one will be."""
-    live = [w for w in workers if w.is_live]
     current = [w for w in live if not _is_old(w, desired)]
-    leaving = [w for w in workers if w.deadline is not None]  # their grace runs: memory and ports are theirs
-    present = len(live) + len(leaving)
+    leaving = sum(w.deadline is not None for w in seen.workers.values())  # memory and ports are still theirs
+    present = len(live) + leaving
     room = min(most_allowed(desired, seen, policy) - present, wanted(desired, seen) - len(current))
     if room <= 0 or (
         not _is_rolling(desired, policy)
-        and len(live) != len(workers)
+        and len(live) != len(seen.workers)
         and _one_at_a_time(desired, seen, policy)
     ):
         return [], None
@@ -308,7 +304,7 @@ def _missing(
     due = [wid for wid in free if not _is_backing_off(seen, wid, now)]
     waiting = [seen.backoffs[wid].until for wid in free if _is_backing_off(seen, wid, now)]
     if policy.warmup_delay > 0:  # it counts from the moment that the previous one runs
-        due = [] if any(w.state is ProcessState.PENDING for w in workers) else due[:1]
+        due = [] if any(w.state is ProcessState.PENDING for w in live) else due[:1]
     return [Spawn(wid) for wid in due], min(waiting, default=None)
 
 
