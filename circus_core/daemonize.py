@@ -15,29 +15,31 @@ _STANDARD: Final = (0, 1, 2)
 
 
 class Background:
-    """The daemon's side of the pipe to the process that started it. The first call that tells it counts."""
+    """The daemon's side of the pipe to the process that started it. It is to be told something once.
+
+    Attributes:
+        is_waited_for: the starting process has not been told anything yet.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-
-    @property
-    def is_waited_for(self) -> bool:
-        """The starting process has not been told anything yet."""
-        return self._fd >= 0
+        self.is_waited_for = True
 
     def ready(self) -> bool:
         """Have the starting process end with status 0; False if it is gone."""
-        return self._tell(_READY)
+        is_told = self._tell(_READY)
+        os.close(self._fd)
+        return is_told
 
-    def failed(self, status: int, message: str) -> bool:
-        """Have it print the message to standard error and end with this status; False if it is gone."""
-        return self._tell(bytes([status]) + message.encode(errors="replace"))
+    def failed(self, status: int, message: str) -> None:
+        """Have it print the message to standard error and end with this status, once this process ends."""
+        self._tell(bytes([status]) + message.encode(errors="replace"))
 
     def _tell(self, message: bytes) -> bool:
-        fd, self._fd = self._fd, -1
+        self.is_waited_for = False
         try:
-            with os.fdopen(fd, "wb") as pipe:
-                pipe.write(message)
+            while message:
+                message = message[os.write(self._fd, message) :]
         except OSError:  # EPIPE: nobody reads
             return False
         return True
