@@ -259,6 +259,7 @@ class Arbiter:
         if self._stopping is not None:
             raise CommandError(f"watcher {config.name!r} can't be added: the arbiter is about to end")
         watcher = self._register(config)
+        self._make_room()
         self.publish(events.Added(watcher=watcher.name, time=self.clock.wall()))
         self._task(self.hooks.watcher_added(watcher))
         return watcher
@@ -288,7 +289,7 @@ class Arbiter:
         for config in self._wanted:
             self._register(config)
         self._bind_control()
-        ensure_descriptors(sum(_descriptors(w.config) for w in self._watchers.values()))
+        self._make_room()
 
     async def _give_up_opening(self, ended: asyncio.Future[None]) -> None:
         try:
@@ -322,7 +323,12 @@ class Arbiter:
             sockets=self.sockets,
             backend=self.backend,
             output=partial(self._output, self._redirector),
+            make_room=self._make_room,
         )
+
+    def _make_room(self) -> None:
+        """Have descriptors for as many processes as are wanted, as far as the hard limit lets."""
+        ensure_descriptors(sum(map(_descriptors, self._watchers.values())))
 
     def backend(self, name: str) -> Backend:
         """Return the backend of this name, made at its first use. Raises DriverError."""
@@ -464,7 +470,8 @@ def _longest_stop(watcher: Watcher) -> float:
     return watcher.config.graceful_timeout + watcher.config.hook_timeout
 
 
-def _descriptors(config: WatcherConfig) -> int:
+def _descriptors(watcher: Watcher) -> int:
     """How many descriptors the processes of a watcher take: a pidfd and the pipes."""
+    config = watcher.config
     streams = (config.stdout_stream is not None) + (config.stderr_stream is not None)
-    return config.numprocesses * (1 + streams)
+    return watcher.numprocesses * (1 + streams)

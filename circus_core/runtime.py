@@ -26,6 +26,7 @@ class Runtime:
     Attributes:
         backend: gives the backend of a name (`backend = local`).
         output: makes what takes the output of one watcher's processes.
+        make_room: called when more processes are wanted.
         jitter: a random number from 0 to 1.
     """
 
@@ -36,5 +37,6 @@ class Runtime:
     sockets: Sockets
     backend: Callable[[str], Backend]
     output: Callable[[WatcherView], WatcherOutput]
+    make_room: Callable[[], None]
     turns: Turns = field(default_factory=Turns)
     jitter: Callable[[], float] = random.random

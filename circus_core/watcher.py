@@ -200,6 +200,7 @@ class Watcher:
         if number != previous:
             self._seen.resized(number - previous)
             self._wish(numprocesses=number)
+            self._runtime.make_room()
             self._crew.task(self._runtime.hooks.after_resize(self, previous))
         return self._outcome(lambda: self.numprocesses)
 

@@ -52,6 +52,15 @@ def cpu(pid: int) -> float:
     return times.user + times.system
 
 
+def test_more_processes_than_the_soft_limit_of_descriptors_allows_are_no_shortage(circusd: Start) -> None:
+    daemon = circusd(SLEEPER, command=("prlimit", "--nofile=100:1000"))
+    w = daemon.watcher("w")
+    w.do("start")
+    w.do("incr", nb=150)
+    assert len(w.pids()) == 151
+    assert w.reason() == ""
+
+
 @pytest.mark.root
 def test_without_descriptors_nothing_that_runs_is_touched(circusd: Start) -> None:
     daemon = circusd(SLEEPER + "numprocesses = 3\n", command=("prlimit", "--nofile=60:60"))
