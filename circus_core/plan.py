@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count, islice
 
-from circus_core.observed import Observed, Worker
+from circus_core.observed import QUICK_DEATH, Observed, Worker
 from circus_core.states import ProcessState, WatcherState
 
 __all__ = [
@@ -269,14 +269,21 @@ def _surplus(
 def _outdated(desired: Desired, seen: Observed, policy: Policy, live: list[Worker], now: float) -> list[Stop]:
     """The next worker of an older generation that may go."""
     old = [w for w in live if _is_old(w, desired)]
-    newcomers_ready = all(w.state is ProcessState.RUNNING for w in live if not _is_old(w, desired))
-    if not old or not newcomers_ready or now < seen.next_spawn or _newcomers_fail(seen, now):
+    newcomers = [w for w in live if not _is_old(w, desired)]
+    if not old or any(w.state is not ProcessState.RUNNING for w in newcomers):
+        return []
+    if now < max(seen.next_spawn, _proven_at(newcomers)) or _newcomers_fail(seen, now):
         return []
     if _is_rolling(desired, policy):
         may_go = len(live) > wanted(desired, seen)
     else:
         may_go = len(live) >= wanted(desired, seen) and len(live) == len(seen.workers)
     return [Stop(old[0].wid)] if may_go else []
+
+
+def _proven_at(newcomers: list[Worker]) -> float:
+    """When the oldest of a new generation has not died at once, so that others may go for it."""
+    return min((w.started + QUICK_DEATH for w in newcomers if w.started is not None), default=0.0)
 
 
 def _newcomers_fail(seen: Observed, now: float) -> bool:
@@ -334,10 +341,11 @@ def _next_expiry(workers: list[Worker], now: float) -> float | None:
 
 
 def _next_turn(desired: Desired, seen: Observed, workers: list[Worker], now: float) -> float | None:
-    """A reload under way goes on when the warmup_delay of the last spawn, or a backoff, is over."""
+    """A reload under way goes on when its first process is proven, or a warmup_delay or backoff over."""
     if not any(_is_old(w, desired) for w in workers):
         return None
-    instants = [seen.next_spawn, *(b.until for b in seen.backoffs.values())]
+    newcomers = [w for w in workers if w.is_live and not _is_old(w, desired)]
+    instants = [seen.next_spawn, _proven_at(newcomers), *(b.until for b in seen.backoffs.values())]
     return min((t for t in instants if t > now), default=None)
 
 

@@ -122,6 +122,19 @@ def test_a_process_that_dies_at_once_is_respawned_at_once_and_then_ever_later() 
     assert len(spawns) < 20
 
 
+@pytest.mark.parametrize("life", [0.0, 0.05, 0.3, 0.9])
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_a_reload_into_a_program_that_dies_at_once_keeps_the_old_processes(number: int, life: float) -> None:
+    world = World(lives=(*[None] * number, *[life] * 100))
+    sim = Simulator(policy=Policy(), world=world, desired=Desired(numprocesses=number))
+    sim.start()
+    sim.pass_time(1.0)
+    before = {w.serial for w in sim.seen.workers.values()}
+    sim.reload(Replacement.ROLLING)
+    sim.pass_time(60.0)
+    assert before <= {w.serial for w in sim.seen.workers.values()}, sim.story()
+
+
 def test_a_reload_into_a_program_that_can_not_be_spawned_keeps_the_old_processes() -> None:
     sim = Simulator(policy=Policy(max_retry=3), world=World(), desired=Desired(numprocesses=2))
     sim.start()
