@@ -241,7 +241,7 @@ class Crew:
         """The grace time is over."""
         self._seen.kill_sent(worker)
         process = self._by_wid.get(worker.wid)
-        if process is not None:
+        if process is not None and process.returncode is None:  # else it has ended, and is being told of
             log.warning("%s: process %d did not end in time and is killed", self._owner.name, process.pid)
             process.kill()
             self.publish(events.Killed, process_pid=process.pid)

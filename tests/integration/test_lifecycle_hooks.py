@@ -310,3 +310,13 @@ def test_a_slow_before_reap_makes_no_death_less_quick(circusd: Start, folder: Pa
     daemon.call("start", name="w")
     daemon.events.wait("w", "backoff")
     w.do("stop")
+
+
+def test_a_process_that_ended_in_time_is_not_said_to_be_killed(circusd: Start, folder: Path) -> None:
+    section = "[watcher:w]\ncmd = sleep 1000\nautostart = False\nhook_timeout = 20\ngraceful_timeout = 0.5\n"
+    daemon = circusd(section + hooks("takes_longer_than_a_quick_death", "before_reap"))
+    w = daemon.watcher("w")
+    w.do("start")
+    w.do("stop")
+    assert daemon.events.actions("w").count("kill") == 1
+    assert "is killed" not in daemon.log()
