@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -23,7 +24,7 @@ class EndSignals:
 
     def __init__(self, *, ending: Iterable[int], harmless: Iterable[int]) -> None:
         self.is_told = False
-        self._end: Callable[[], None] | None = None
+        self._last_status: int | None = None
         self._ending = tuple(ending)
         self._harmless = tuple(harmless)
         for signum in self._ending:
@@ -37,30 +38,41 @@ class EndSignals:
     def ending_at_once(self, cleanup: Callable[[], object]) -> Iterator[None]:
         """Within it a wish to end is followed at once, also one from before: `cleanup`, and exit with 0.
 
-        For what can be given up and may take for ever. No exception is raised, because in the middle of
-        an import or a destructor that would be printed, wrapped or lost.
+        For what can be given up and may take for ever. A thread does it: the handlers of Python wait for a
+        system call to return that was entered just when the signal came, and an exception raised by one in
+        the middle of an import or a destructor would be printed, wrapped or lost.
         """
-
-        def end() -> None:
-            cleanup()
-            os._exit(0)
-
-        self._end = end
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        watcher = threading.Thread(target=self._watch, args=(reader, cleanup), daemon=True)
+        watcher.start()
+        wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         try:
             if self.is_told:
-                end()
+                cleanup()
+                os._exit(0)
             yield
         finally:
-            self._end = None
+            signal.set_wakeup_fd(wakeup_before)
+            os.close(writer)
+            watcher.join()
+            os.close(reader)
 
     def finish(self, status: int) -> None:
         """Everything is done: if something holds up the end of the interpreter, the next wish ends it."""
-        self._end = lambda: os._exit(status)
+        self._last_status = status
+
+    def _watch(self, reader: int, cleanup: Callable[[], object]) -> None:
+        """Read the numbers of signals, which the interpreter writes as soon as they come."""
+        while signums := os.read(reader, 512):
+            if not set(self._ending).isdisjoint(signums):
+                cleanup()
+                os._exit(0)
 
     def _note(self, *_: object) -> None:
         self.is_told = True
-        if self._end is not None:
-            self._end()
+        if self._last_status is not None:
+            os._exit(self._last_status)
 
     def _ignore_all(self) -> None:
         for signum in (*self._ending, *self._harmless):
