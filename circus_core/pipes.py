@@ -302,10 +302,10 @@ class SinkRunner:
             self._failed(job, error)
         if outcome.refused is not None:
             self._refused(outcome.refused)
-        elif self.problem and not self._gives_up:
-            self._recovered()
         self._let_in()
         self._work()
+        if self.problem and self._retry is None and not self._gives_up:  # nor was the next batch refused
+            self._recovered()
         self._tell_if_idle()
 
     def _let_in(self) -> None:
