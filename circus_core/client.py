@@ -16,7 +16,7 @@ import zmq
 from circus_core import wire
 from circus_core.errors import CallError, CallTimeoutError, RefusedError
 
-__all__ = ["DEFAULT_ENDPOINT", "DEFAULT_PUBSUB_ENDPOINT", "CircusClient", "subscribe"]
+__all__ = ["DEFAULT_ENDPOINT", "DEFAULT_PUBSUB_ENDPOINT", "CircusClient", "refuse_errors", "subscribe"]
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
 DEFAULT_PUBSUB_ENDPOINT: Final = "tcp://127.0.0.1:5556"
@@ -87,11 +87,7 @@ class CircusClient:
             RefusedError: the daemon answered with an error.
             CallError: as `call` does.
         """
-        reply = self.call({"command": command, "properties": properties})
-        if reply.get("status") == "error":
-            reason = str(reply.get("reason") or "unknown error")
-            raise RefusedError(reason, errno=int(reply.get("errno") or 0), reply=reply)
-        return reply
+        return refuse_errors(self.call({"command": command, "properties": properties}))
 
     def _send(self, body: bytes) -> None:
         try:
@@ -107,6 +103,14 @@ class CircusClient:
         except zmq.ZMQError as error:
             raise CallError(f"can't receive from {self.endpoint}: {error}") from error
         raise CallTimeoutError("Timed out.")
+
+
+def refuse_errors(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply as it is; RefusedError if it reports one."""
+    if reply.get("status") == "error":
+        reason = str(reply.get("reason") or "unknown error")
+        raise RefusedError(reason, errno=int(reply.get("errno") or 0), reply=reply)
+    return reply
 
 
 def subscribe(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from circus_core.cli.command_line import Line, Settings
-from circus_core.errors import CallError, CallTimeoutError, CircusError
+from circus_core.cli.conversation import ControlConversation
+from circus_core.commands.command import Answer, Command
+from circus_core.errors import CallTimeoutError, CircusError, RefusedError
 
-if TYPE_CHECKING:
-    from circus_core.client import CircusClient
-
-__all__ = ["DONE", "FAILED", "carry_out", "complain", "version"]
+__all__ = ["DONE", "FAILED", "REFUSED", "carry_out", "complain", "version"]
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -38,41 +37,20 @@ def version() -> str:
         return "unknown"
 
 
-def carry_out(line: Line) -> int:
-    """Carry out a command line and print what came of it; returns the exit status."""
-    from circus_core.client import DEFAULT_ENDPOINT, CircusClient
-
-    if line.command is None:
-        return DONE
-    try:
-        properties = line.properties()
-        if line.command.endpoint == "events":
-            return _listen(line.settings, properties.get("topics", ()))
-        settings = line.settings
-        with CircusClient(settings.endpoint or DEFAULT_ENDPOINT, timeout=settings.timeout) as client:
-            return _ask(client, line, properties)
-    except CircusError as error:
-        return complain(f"error: {error}")
-
-
-def _ask(client: CircusClient, line: Line, properties: dict[str, Any]) -> int:
+def carry_out(line: Line, daemon: ControlConversation) -> int:
+    """Carry out a command line and print what comes of it, as it comes; returns the exit status."""
     command = line.command
     if command is None:
         return DONE
     try:
-        reply = client.call({"command": command.name, "properties": properties})
+        for answer in command.converse(daemon, line.properties()):
+            print(_shown(answer, command, line.settings), flush=True)
+    except RefusedError as error:
+        return _refused(error, command, line.settings)
     except CallTimeoutError:
-        return complain(_TIMED_OUT.format(timeout=client.timeout, endpoint=client.endpoint))
-    is_error = reply.get("status") == "error"
-    if line.settings.json:
-        print(_as_json(reply, prettify=line.settings.prettify))
-        return REFUSED if is_error else DONE
-    if is_error:
-        return complain(command.error_text(str(reply.get("reason") or "unknown error")), REFUSED)
-    try:
-        print(command.result.from_json(reply).to_text())
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CallError(f"the answer to '{command.name}' can't be understood: {reply}") from error
+        return complain(_TIMED_OUT.format(timeout=line.settings.timeout, endpoint=daemon.endpoint))
+    except CircusError as error:
+        return complain(f"error: {error}")
     return DONE
 
 
@@ -80,6 +58,23 @@ def complain(text: str, status: int = FAILED) -> int:
     """Print to standard error; returns the exit status."""
     print(text, file=sys.stderr)
     return status
+
+
+def _shown(answer: Answer, command: Command[Any, Any], settings: Settings) -> str:
+    if settings.json:
+        return _as_json(answer.data, prettify=settings.prettify)
+    try:
+        return answer.text()
+    except (KeyError, TypeError, AttributeError) as error:
+        what = f"the answer to '{command.name}' can't be understood: {answer.data}"
+        raise CircusError(what) from error
+
+
+def _refused(error: RefusedError, command: Command[Any, Any], settings: Settings) -> int:
+    if not settings.json:
+        return complain(command.error_text(str(error)), REFUSED)
+    print(_as_json(error.reply, prettify=settings.prettify))
+    return REFUSED
 
 
 def _as_json(reply: Mapping[str, Any], *, prettify: bool) -> str:
@@ -104,35 +99,3 @@ def _coloured(text: str) -> str:
     except ImportError:
         return text
     return str(pygments.highlight(text, lexers.JsonLexer(), formatters.TerminalFormatter())).rstrip("\n")
-
-
-def _listen(settings: Settings, topics: Sequence[str]) -> int:
-    """Print events until interrupted."""
-    from circus_core.client import subscribe
-
-    for topic, payload in subscribe(_events_endpoint(settings), tuple(topics)):
-        if settings.json:
-            print(f'{{"topic": {_quoted(topic)}, "event": {payload.decode()}}}', flush=True)
-        else:
-            print(f"{topic!r}: {payload!r}", flush=True)
-    return DONE
-
-
-def _quoted(topic: bytes) -> str:
-    import json
-
-    return json.dumps(topic.decode())
-
-
-def _events_endpoint(settings: Settings) -> str:
-    """Return --endpoint, which means the events here, else what the daemon says, else the default."""
-    from circus_core.client import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, CircusClient
-
-    if settings.is_endpoint_typed and settings.endpoint is not None:
-        return settings.endpoint
-    try:
-        with CircusClient(settings.endpoint or DEFAULT_ENDPOINT, timeout=settings.timeout) as client:
-            options = client.send("globaloptions")["options"]
-            return str(options["pubsub_endpoint"])
-    except (CallError, KeyError, TypeError):
-        return DEFAULT_PUBSUB_ENDPOINT

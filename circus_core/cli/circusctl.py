@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from circus_core.cli.carrying_out import DONE, FAILED, carry_out, complain, version
 from circus_core.cli.command_line import command_help, parse, program_help
+from circus_core.cli.conversation import ControlConversation
 from circus_core.cli.installed import InstalledCommands
 from circus_core.errors import CircusError
 
@@ -47,7 +48,8 @@ def _main(argv: Sequence[str], commands: InstalledCommands) -> int:
 
         return Shell(commands, line.settings).run()
     else:
-        return carry_out(line)
+        with ControlConversation(line.settings) as daemon:
+            return carry_out(line, daemon)
     return DONE
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from circus_core.cli.carrying_out import carry_out, version
 from circus_core.cli.command_line import Line, Settings, command_help, parse
+from circus_core.cli.conversation import ControlConversation
 from circus_core.cli.installed import InstalledCommands
 from circus_core.errors import CircusError
 
@@ -71,11 +72,16 @@ class Shell(cmd.Cmd):
             if line.wants_help and line.command is not None:
                 print(command_help(line.command))
             else:
-                carry_out(self._with_settings(line))
+                self._carry_out(self._with_settings(line))
         except SystemExit:
             pass  # argparse has said what is wrong
         except (CircusError, ValueError) as error:  # ValueError: a quote is not closed
             print(f"error: {error}", file=sys.stderr)
+
+    @staticmethod
+    def _carry_out(line: Line) -> None:
+        with ControlConversation(line.settings) as daemon:
+            carry_out(line, daemon)
 
     def _with_settings(self, line: Line) -> Line:
         """Let what was given to the program hold for the line, unless that says otherwise."""

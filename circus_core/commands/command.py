@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Protocol, Self, TypeVar
 
 from circus_core.commands.arguments import Argument, Option, Switch
 from circus_core.commands.properties import Properties
+from circus_core.errors import MessageError
 
 if TYPE_CHECKING:
     from circus_core.commands.target import ControlledArbiter
 
-__all__ = ["MATCH", "WAITING", "Command", "Done", "Result"]
+__all__ = [
+    "MATCH",
+    "WAITING",
+    "Access",
+    "Answer",
+    "Command",
+    "Conversation",
+    "Done",
+    "LocalCommand",
+    "Result",
+]
+
+Access = Literal["full", "read"]
+"""What a client must be allowed to have a command carried out: everything, or only to look."""
 
 WAITING = Switch("waiting", "answer when it has happened, not when it has begun")
 MATCH = Option(
@@ -63,6 +77,38 @@ class Done(Result):
         return "ok"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One thing that circusctl prints: `data` as a line of JSON with --json, else what `text` returns."""
+
+    data: Mapping[str, Any]
+    text: Callable[[], str]
+
+
+class Conversation(Protocol):
+    """The daemon, for a command that is being carried out by circusctl; connected when it is first asked."""
+
+    @property
+    def wants_colours(self) -> bool:
+        """What is printed goes to a terminal that shows colours."""
+
+    def ask(
+        self, command: str, properties: Mapping[str, Any], /, *, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Return the reply to a request.
+
+        Args:
+            timeout: seconds until it gives up, instead of --timeout; the daemon may answer late on purpose.
+
+        Raises:
+            RefusedError: the daemon answered with an error.
+            CallError: there was no usable answer, in time.
+        """
+
+    def events(self, topics: Sequence[str] = (), /) -> Iterator[tuple[bytes, bytes]]:
+        """Yield topic and payload of each event whose topic begins with one of `topics`, without end."""
+
+
 RequestT = TypeVar("RequestT")
 ResultT_co = TypeVar("ResultT_co", bound=Result, covariant=True)
 
@@ -76,13 +122,13 @@ class Command(ABC, Generic[RequestT, ResultT_co]):
         name: its word, lower case, no blanks.
         arguments: what may follow the word on the command line, in order; switches anywhere.
         result: what `execute` returns.
-        endpoint: the channel that circusctl talks to, "control" or "events".
+        access: "read" if it changes nothing and tells no secret, so that who may only look may have it.
     """
 
     name: ClassVar[str]
     arguments: ClassVar[Sequence[Argument]] = ()
     result: ClassVar[type[Result]] = Done
-    endpoint: ClassVar[str] = "control"
+    access: ClassVar[Access] = "full"
 
     @abstractmethod
     def parse(self, properties: Properties) -> RequestT:
@@ -103,3 +149,34 @@ class Command(ABC, Generic[RequestT, ResultT_co]):
     def error_text(self, reason: str) -> str:
         """Return what circusctl prints when the daemon refused."""
         return f"error: {reason}"
+
+    def converse(self, daemon: Conversation, properties: Mapping[str, Any]) -> Iterator[Answer]:
+        """Do the part of circusctl: yield what it prints, as it comes. One question, one answer.
+
+        Args:
+            properties: what `message` made.
+
+        Raises:
+            CircusError: it can't go on; what was yielded before is printed.
+        """
+        reply = daemon.ask(self.name, properties)
+        yield Answer(reply, lambda: self.result.from_json(reply).to_text())
+
+
+class LocalCommand(Command[Any, Result]):
+    """A command that circusctl carries out on its own: a request for it is refused by the daemon."""
+
+    access: ClassVar[Access] = "read"
+
+    def parse(self, properties: Properties) -> NoReturn:
+        raise MessageError(self.refusal())
+
+    async def execute(self, arbiter: ControlledArbiter, request: Any) -> NoReturn:
+        raise MessageError(self.refusal())
+
+    def refusal(self) -> str:
+        """Return what a client is told that sends it as a request."""
+        return f"'{self.name}' is carried out by circusctl, not by circusd"
+
+    @abstractmethod
+    def converse(self, daemon: Conversation, properties: Mapping[str, Any]) -> Iterator[Answer]: ...

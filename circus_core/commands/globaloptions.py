@@ -30,6 +30,7 @@ class Globaloptions(Command[GlobaloptionsRequest, Shown]):
     """Show where the daemon and its services can be reached, and check_delay"""
 
     name = "globaloptions"
+    access = "read"
     arguments = (Word("option", "name of an option", metavar="KEY", is_required=False),)
     result = Shown
 

@@ -51,6 +51,7 @@ class List(Command[ListRequest, ListResult]):
     """
 
     name = "list"
+    access = "read"
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
     result = ListResult
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from circus_core.commands.arguments import Word
-from circus_core.commands.command import Command, Done
-from circus_core.errors import MessageError
+from circus_core.commands.command import Answer, Conversation, LocalCommand
 
-if TYPE_CHECKING:
-    from circus_core.commands.properties import Properties
-    from circus_core.commands.target import ControlledArbiter
-
-__all__ = ["Listen", "ListenRequest"]
+__all__ = ["Listen"]
 
 
-@dataclass(frozen=True, slots=True)
-class ListenRequest:
-    """Never made: events come from the other endpoint."""
-
-
-class Listen(Command[ListenRequest, Done]):
+class Listen(LocalCommand):
     """Print events as they happen, until interrupted
 
     A TOPIC is the beginning of what is to be printed, such as watcher.web. for one watcher; without any,
@@ -31,10 +22,15 @@ class Listen(Command[ListenRequest, Done]):
 
     name = "listen"
     arguments = (Word("topics", "how topics begin", metavar="TOPIC", is_required=False, is_many=True),)
-    endpoint = "events"
 
-    def parse(self, properties: Properties) -> ListenRequest:
-        raise MessageError("invalid message. use a pub/sub socket")
+    def converse(self, daemon: Conversation, properties: Mapping[str, Any]) -> Iterator[Answer]:
+        for topic, payload in daemon.events(tuple(properties.get("topics", ()))):
+            yield _answer(topic, payload)
 
-    async def execute(self, arbiter: ControlledArbiter, request: ListenRequest) -> Done:
-        raise MessageError("invalid message. use a pub/sub socket")
+    def refusal(self) -> str:
+        return "invalid message. use a pub/sub socket"
+
+
+def _answer(topic: bytes, payload: bytes) -> Answer:
+    event = {"topic": topic.decode(), "event": json.loads(payload)}
+    return Answer(event, lambda: f"{topic!r}: {payload!r}")

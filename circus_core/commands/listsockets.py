@@ -41,6 +41,7 @@ class Listsockets(Command[ListsocketsRequest, ListsocketsResult]):
     """List the sockets that workers can use"""
 
     name = "listsockets"
+    access = "read"
     result = ListsocketsResult
 
     def parse(self, properties: Properties) -> ListsocketsRequest:

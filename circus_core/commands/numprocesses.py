@@ -46,6 +46,7 @@ class Numprocesses(Command[NumprocessesRequest, NumprocessesResult]):
     """Count the living processes of a watcher or of all"""
 
     name = "numprocesses"
+    access = "read"
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
     result = NumprocessesResult
 

@@ -39,6 +39,7 @@ class Numwatchers(Command[NumwatchersRequest, NumwatchersResult]):
     """Count the watchers, running or not, with those of plugins"""
 
     name = "numwatchers"
+    access = "read"
     result = NumwatchersResult
 
     def parse(self, properties: Properties) -> NumwatchersRequest:

@@ -63,6 +63,7 @@ class Status(Command[StatusRequest, StatusResult]):
     """
 
     name = "status"
+    access = "read"
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
     result = StatusResult
 
