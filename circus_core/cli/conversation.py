@@ -17,7 +17,7 @@ __all__ = ["ControlConversation"]
 
 
 class ControlConversation:
-    """What `Conversation` promises to commands. To be closed at the end; imports what it needs when it does."""
+    """What `Conversation` promises to commands. To be closed; imports what it needs when it does."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
