@@ -16,6 +16,7 @@ __all__ = [
     "EndpointError",
     "IllegalTransitionError",
     "InvalidJsonError",
+    "KeysError",
     "MessageError",
     "PluginError",
     "RefusedError",
@@ -139,6 +140,10 @@ class CallError(CircusError):
 
 class CallTimeoutError(CallError):
     """No answer came in time; the command may still run to its end in the daemon."""
+
+
+class KeysError(CallError):
+    """Keys can't be read, written or used."""
 
 
 class RefusedError(CallError):
