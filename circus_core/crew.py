@@ -7,17 +7,19 @@ each end is reported as a fact.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 from collections.abc import Coroutine, Iterable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import psutil
 
 from circus_core import events
 from circus_core.config.model import WatcherConfig
 from circus_core.errors import CircusError, SpawnError
+from circus_core.history import Exit, History
 from circus_core.hooks import Verdict
 from circus_core.observed import Backoff, Observed, Worker
 from circus_core.output import WatcherOutput
@@ -30,6 +32,9 @@ from circus_core.views import WatcherView
 __all__ = ["Crew", "Owner"]
 
 log = logging.getLogger("circus")
+
+_PLANNED_TOGETHER: Final = 64  # workers that came up before the next are planned
+_SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Owner(WatcherView, Protocol):
@@ -45,7 +50,12 @@ class Owner(WatcherView, Protocol):
 
 
 class Crew:
-    """Runs on the loop. `seen` is shared with the owner: the crew records, the owner plans."""
+    """Runs on the loop. `seen` is shared with the owner: the crew records, the owner plans.
+
+    Attributes:
+        history: what became of the processes.
+        output: where what they write goes.
+    """
 
     def __init__(self, owner: Owner, seen: Observed, runtime: Runtime) -> None:
         self._owner = owner
@@ -58,6 +68,7 @@ class Crew:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_tasks: set[asyncio.Task[Any]] = set()  # what tells of an end; some of _tasks
         self._coming_up = 0
+        self.history = History(since=runtime.clock.wall())
         self.output: WatcherOutput = runtime.output(owner)
 
     @property
@@ -129,7 +140,7 @@ class Crew:
                 await self._greet(process)
         finally:
             self._coming_up -= 1
-            if not self._coming_up:  # one plan for all that came up together
+            if self._coming_up % _PLANNED_TOGETHER == 0:  # one plan for all that came up together
                 self._owner.look()
 
     def _start_program(self, worker: Worker) -> Process | None:
@@ -139,7 +150,8 @@ class Crew:
         try:
             process = self._spawned(worker)
         except CircusError as error:
-            self._failed(worker, str(error), counted=not (isinstance(error, SpawnError) and error.shortage))
+            shortage = _is_shortage(error)
+            self._failed(worker, str(error), counted=not shortage, shortage=shortage)
             return None
         except Exception as error:  # backends and streams come from anybody
             log.exception("error in %r", self._owner.name)
@@ -149,6 +161,7 @@ class Crew:
         self._seen.spawned(worker, now=now, expires=self._expiry(now))
         self._seen.next_spawn = max(self._seen.next_spawn, now + self.config.warmup_delay)
         self._processes[process.pid] = self._by_wid[worker.wid] = process
+        self.history.spawns[worker.wid] += 1
         self._unannounced.add(process)
         return process
 
@@ -212,11 +225,14 @@ class Crew:
             self._announce(self._seen.refused(worker, now=now, reason=reason, jitter=jitter))
             self.stop(worker)
 
-    def _failed(self, worker: Worker, reason: str, *, counted: bool) -> None:
+    def _failed(self, worker: Worker, reason: str, *, counted: bool, shortage: bool = False) -> None:
         log.warning("error in %r: %s", self._owner.name, reason)
+        self.history.failed_spawns += 1
         now, jitter = self._runtime.clock.monotonic(), self._runtime.jitter()
         self._announce(
-            self._seen.spawn_failed(worker, now=now, reason=reason, counted=counted, jitter=jitter)
+            self._seen.spawn_failed(
+                worker, now=now, reason=reason, counted=counted, jitter=jitter, shortage=shortage
+            )
         )
 
     def _announce(self, backoff: Backoff | None) -> None:
@@ -277,6 +293,7 @@ class Crew:
         await hooks.after_reap(self._owner, process, returncode)
 
     def _bury(self, process: Process, returncode: int, ended: float) -> None:
+        self._remember(process, returncode, ended)
         del self._processes[process.pid], self._by_wid[process.wid]
         backoff = self._seen.exited(
             process.worker,
@@ -287,10 +304,31 @@ class Crew:
         )
         self._announce(backoff)
 
+    def _remember(self, process: Process, returncode: int, ended: float) -> None:
+        clock, worker = self._runtime.clock, process.worker
+        self.history.note_exit(
+            Exit(
+                pid=process.pid,
+                wid=process.wid,
+                returncode=returncode,
+                at=clock.wall() - (clock.monotonic() - ended),
+                lived=ended - worker.started if worker.started is not None else 0.0,
+                was_asked=worker.state is ProcessState.STOPPING,
+            )
+        )
+
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("%s: an internal task failed", self._owner.name, exc_info=task.exception())
+
+
+def _is_shortage(error: CircusError) -> bool:
+    """The machine lacks something for now: the command is not to blame."""
+    cause = error.__cause__
+    return (isinstance(error, SpawnError) and error.shortage) or (
+        isinstance(cause, OSError) and cause.errno in _SHORTAGES
+    )
 
 
 def signal_all(processes: Iterable[psutil.Process], signum: int) -> Iterator[int]:

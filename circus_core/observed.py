@@ -63,6 +63,7 @@ class Backoff:
         failures: quick deaths or failed spawns in a row.
         came_up: the last try was spawned and then died; False if spawning itself failed.
         reason: for people.
+        shortage: the machine lacked something, so other workers would fail too.
     """
 
     wid: int
@@ -70,6 +71,7 @@ class Backoff:
     failures: int
     came_up: bool
     reason: str
+    shortage: bool = False
 
 
 def retry_delay(failures: int, *, jitter: float) -> float:
@@ -145,22 +147,34 @@ class Observed:
         worker.state = advance_process(worker.state, ProcessEvent.SPAWNED)
         worker.started, worker.expires = now, expires
         self.failed_spawns = 0
+        for wid in self.short_wids():  # there is room again
+            del self.backoffs[wid]
 
     def ready(self, worker: Worker) -> None:
         """It is one of the wanted processes now."""
         worker.state = advance_process(worker.state, ProcessEvent.BECAME_READY)
 
+    def short_wids(self) -> list[int]:
+        """Return the numbers of the workers for which the machine lacked something."""
+        return [wid for wid, backoff in self.backoffs.items() if backoff.shortage]
+
     def spawn_failed(
-        self, worker: Worker, *, now: float, reason: str, counted: bool, jitter: float
+        self,
+        worker: Worker,
+        *,
+        now: float,
+        reason: str,
+        counted: bool,
+        jitter: float,
+        shortage: bool = False,
     ) -> Backoff:
         """It could not be spawned, or was not allowed to; `counted`: against max_retry."""
         worker.state = advance_process(worker.state, ProcessEvent.SPAWN_FAILED)
         del self.workers[worker.wid]
         self.failed_spawns += counted
         failures = self._failures(worker.wid) + 1
-        return self._back_off(
-            worker.wid, now, retry_delay(failures, jitter=jitter), failures, reason, came_up=False
-        )
+        delay = retry_delay(failures, jitter=jitter)
+        return self._back_off(worker.wid, now, delay, failures, reason, came_up=False, shortage=shortage)
 
     def refused(self, worker: Worker, *, now: float, reason: str, jitter: float) -> Backoff:
         """It runs, but a hook will not have it; its successor waits."""
@@ -218,8 +232,23 @@ class Observed:
         return last.failures if last else 0
 
     def _back_off(
-        self, wid: int, now: float, delay: float, failures: int, reason: str, *, came_up: bool
+        self,
+        wid: int,
+        now: float,
+        delay: float,
+        failures: int,
+        reason: str,
+        *,
+        came_up: bool,
+        shortage: bool = False,
     ) -> Backoff:
-        backoff = Backoff(wid=wid, until=now + delay, failures=failures, came_up=came_up, reason=reason)
+        backoff = Backoff(
+            wid=wid,
+            until=now + delay,
+            failures=failures,
+            came_up=came_up,
+            reason=reason,
+            shortage=shortage,
+        )
         self.backoffs[wid] = backoff
         return backoff

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count, islice
+from typing import Final
 
 from circus_core.observed import QUICK_DEATH, Observed, Worker
 from circus_core.states import ProcessState, WatcherState
 
 __all__ = [
+    "SPAWNS_AT_ONCE",
     "AbandonReload",
     "Action",
     "AskAfterStart",
@@ -30,6 +32,9 @@ __all__ = [
     "plan",
     "wanted",
 ]
+
+SPAWNS_AT_ONCE: Final = 256
+"""Most workers of a watcher that come up at the same time: what a plan costs does not grow with the wish."""
 
 
 class Replacement(Enum):
@@ -174,7 +179,10 @@ def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> 
     if any(w.state is not ProcessState.RUNNING or _is_old(w, desired) for w in workers):
         return False
     missing = wanted(desired, seen) - len(workers)
-    waits = missing >= 0 and all(_is_backing_off(seen, wid, now) for wid in _free_wids(seen, missing))
+    waits = missing >= 0 and (
+        any(_is_backing_off(seen, wid, now) for wid in seen.short_wids())
+        or all(_is_backing_off(seen, wid, now) for wid in _free_wids(seen, missing))
+    )
     return waits and (
         seen.state is WatcherState.ACTIVE or (missing > 0 and not _will_be_given_up(seen, policy))
     )
@@ -307,12 +315,28 @@ def _missing(
         return [], None
     if now < seen.next_spawn:
         return [], seen.next_spawn
-    free = list(_free_wids(seen, room))
-    due = [wid for wid in free if not _is_backing_off(seen, wid, now)]
-    waiting = [seen.backoffs[wid].until for wid in free if _is_backing_off(seen, wid, now)]
-    if policy.warmup_delay > 0:  # it counts from the moment that the previous one runs
-        due = [] if any(w.state is ProcessState.PENDING for w in live) else due[:1]
+    pending = sum(w.state is ProcessState.PENDING for w in live)
+    short = [seen.backoffs[wid].until for wid in seen.short_wids()]
+    if short and (pending or now < max(short)):
+        return [], None if pending else max(short)
+    # warmup_delay counts from the moment that the previous one runs; in a shortage one tries for all
+    limit = 1 if short or policy.warmup_delay > 0 else SPAWNS_AT_ONCE
+    due, waiting = _due_wids(seen, room, limit - pending, now)
     return [Spawn(wid) for wid in due], min(waiting, default=None)
+
+
+def _due_wids(seen: Observed, room: int, limit: int, now: float) -> tuple[list[int], list[float]]:
+    """The lowest numbers to spawn now, at most `limit`, and until when those between them back off."""
+    due: list[int] = []
+    waiting: list[float] = []
+    for wid in _free_wids(seen, room):
+        if _is_backing_off(seen, wid, now):
+            waiting.append(seen.backoffs[wid].until)
+        elif len(due) < limit:
+            due.append(wid)
+        else:
+            break
+    return due, waiting
 
 
 def _one_at_a_time(desired: Desired, seen: Observed, policy: Policy) -> bool:
@@ -324,8 +348,7 @@ def _came_up(desired: Desired, seen: Observed) -> bool:
     """Every wanted process runs, or ran and died since."""
     running = sum(w.state is ProcessState.RUNNING for w in seen.workers.values())
     missing = wanted(desired, seen) - running
-    failed = [b for wid in _free_wids(seen, missing) if (b := seen.backoffs.get(wid)) and b.came_up]
-    return len(failed) >= missing
+    return all((b := seen.backoffs.get(wid)) is not None and b.came_up for wid in _free_wids(seen, missing))
 
 
 def _overdue(workers: list[Worker], now: float) -> list[Kill]:

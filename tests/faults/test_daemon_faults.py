@@ -78,6 +78,18 @@ def test_without_descriptors_nothing_that_runs_is_touched(circusd: Start) -> Non
 
 
 @pytest.mark.root
+def test_a_wish_that_no_machine_can_fulfil_holds_up_nobody(circusd: Start) -> None:
+    daemon = circusd(SLEEPER, command=("prlimit", "--nofile=100:100"))
+    w = daemon.watcher("w")
+    w.do("start")
+    w.do("incr", nb=10**15)
+    until(lambda: w.reason().startswith("backoff: "), w.reason)
+    assert daemon.log().count("no free descriptor") < 600
+    w.do("decr", nb=10**15)
+    assert len(w.pids()) == 1
+
+
+@pytest.mark.root
 def test_without_room_for_processes_it_waits_and_recovers_by_itself(circusd: Start, tmp_path: Path) -> None:
     """As an ordinary user, whose processes are limited: as root there is no limit."""
     if not _may_run_python():

@@ -38,12 +38,14 @@ class World:
     `lives`: how long the n-th process lives (None: until told to stop), taken in turn.
     `stops`: how long the n-th process needs after the stop signal (None: ignores it).
     `spawns`: whether the n-th spawn works.
+    `shortage`: a spawn that fails does for want of room, of which the command is not guilty.
     `hooks`: what the n-th hook answers, and after how long.
     """
 
     lives: tuple[float | None, ...] = (None,)
     stops: tuple[float | None, ...] = (0.1,)
     spawns: tuple[bool, ...] = (True,)
+    shortage: bool = False
     hooks: tuple[tuple[float, bool], ...] = ((0.0, True),)
     spawn_time: float = 0.0
     max_age: float | None = None
@@ -212,7 +214,14 @@ class Simulator:
         works = self.world.spawns[next(self._tried) % len(self.world.spawns)]
         self.log.append(f"{self.now:9.2f}   wid {worker.wid} {'spawned' if works else 'failed to spawn'}")
         if not works:
-            self.seen.spawn_failed(worker, now=self.now, reason="no such program", counted=True, jitter=0.5)
+            self.seen.spawn_failed(
+                worker,
+                now=self.now,
+                reason="no such program",
+                counted=not self.world.shortage,
+                jitter=0.5,
+                shortage=self.world.shortage,
+            )
             return
         expires = None if self.world.max_age is None else self.now + self.world.max_age
         self.seen.spawned(worker, now=self.now, expires=expires)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from circus_core.plan import Desired, Policy, Replacement, is_settled, wanted
+from circus_core.plan import SPAWNS_AT_ONCE, Desired, Policy, Replacement, is_settled, wanted
 from circus_core.states import ProcessState, WatcherState
 
 from .simulator import GRACE, Simulator, World
@@ -42,6 +42,7 @@ worlds = st.builds(
     lives=st.lists(st.sampled_from([None, None, 0.0, 0.2, 5.0, 50.0]), min_size=1, max_size=4).map(tuple),
     stops=st.lists(st.sampled_from([0.0, 0.1, 2.0, None]), min_size=1, max_size=3).map(tuple),
     spawns=st.lists(st.sampled_from([True, True, True, False]), min_size=1, max_size=4).map(tuple),
+    shortage=st.booleans(),
     hooks=st.lists(
         st.tuples(st.sampled_from([0.0, 0.0, 1.0, 10.0]), st.sampled_from([True, True, True, False])),
         min_size=1,
@@ -169,3 +170,28 @@ def test_a_start_that_can_only_wait_for_the_next_try_counts_as_settled() -> None
     sim.start()
     sim.pass_time(0.01)
     assert is_settled(sim.desired, sim.seen, sim.policy, sim.now)
+
+
+def test_a_wish_for_a_billion_processes_is_planned_in_portions() -> None:
+    sim = Simulator(policy=Policy(), world=World(spawn_time=1.0), desired=Desired(numprocesses=10**9))
+    sim.start()
+    sim.pass_time(0.5)
+    assert len(sim.seen.workers) == SPAWNS_AT_ONCE
+    sim.resize(3)
+    sim.pass_time(10.0)
+    assert len(sim.seen.workers) == 3
+
+
+def test_in_a_shortage_one_worker_tries_for_all() -> None:
+    world = World(spawns=(False,), shortage=True)
+    sim = Simulator(policy=Policy(max_retry=3), world=world, desired=Desired(numprocesses=10**9))
+    sim.start()
+    sim.pass_time(0.0)
+    assert is_settled(sim.desired, sim.seen, sim.policy, sim.now)
+    sim.pass_time(600.0)
+    tries = sum("failed to spawn" in line for line in sim.log)
+    assert SPAWNS_AT_ONCE + 20 < tries < SPAWNS_AT_ONCE + 50
+    sim.world = World()
+    sim.resize(2000)
+    sim.pass_time(60.0)
+    assert len(sim.seen.workers) == 2000
