@@ -83,16 +83,20 @@ def key_folder(wanted: str | None = None) -> str:
 def server_key(folder: str, endpoint: str, *, is_tunnelled: bool = False) -> str | None:
     """Return the public key of the daemon at a tcp endpoint; None if it is not known to have one.
 
-    A line for just this endpoint counts, else one of a daemon on this machine that can be reached there.
+    A line for just this endpoint counts first, then one for all ports of its host, then one of a daemon on
+    this machine that can be reached there.
     """
-    found = None
+    host = endpoint.rpartition(":")[0]
+    of_host = of_neighbour = None
     for address, key, note in known_servers(folder):
-        is_running_here = note == RUNNING
-        if is_tunnelled and is_running_here:
-            continue
-        if address == endpoint or (is_running_here and _reaches(endpoint, address)):
-            found = key
-    return found
+        if note == RUNNING:
+            if not is_tunnelled and _reaches(endpoint, address):
+                of_neighbour = key
+        elif address == endpoint:
+            return key
+        elif address == host:
+            of_host = key
+    return of_host or of_neighbour
 
 
 def known_servers(folder: str) -> Iterator[tuple[str, str, str]]:

@@ -154,6 +154,10 @@ class ArbiterConfig:
     endpoint: str = "tcp://127.0.0.1:5555"
     endpoint_owner: str | None = None
     pubsub_endpoint: str = "tcp://127.0.0.1:5556"
+    auth: str = "auto"
+    keys: str | None = None
+    allow_full: tuple[str | int, ...] = ()
+    allow_read: tuple[str | int, ...] = ()
     multicast_endpoint: str | None = None
     check_delay: float = 5.0
     warmup_delay: float = 0.0

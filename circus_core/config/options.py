@@ -21,6 +21,7 @@ from circus_core.config.units import (
     SIGNAL,
     TEXT,
     USER,
+    USERS,
     WHOLE,
     WORDS,
     Kind,
@@ -133,7 +134,7 @@ def _watcher(name: str, kind: Kind, default: Any, doc: str, **rest: Any) -> Opti
 
 def _socket(name: str, kind: Kind, default: Any, doc: str, **rest: Any) -> Option:
     return Option(
-        section="socket", name=name, kind=kind, default=default, doc=doc, effect=Effect.REBIND, **rest
+        section="socket", name=name, kind=kind, default=default, doc=doc, **{"effect": Effect.REBIND, **rest}
     )
 
 
@@ -152,17 +153,48 @@ _CIRCUS: Final = (
         "endpoint_owner",
         USER,
         None,
-        "With an ipc:// endpoint: the user who owns the socket file.",
+        "A user who may talk to circusd besides its own and root, and who owns the socket files of ipc:// "
+        "endpoints. Clients can then only have processes run as this user; see security.md.",
     ),
     _circus(
         "pubsub_endpoint", CONTROL_ENDPOINT, "tcp://127.0.0.1:5556", "Address on which events are published."
     ),
     _circus(
+        "auth",
+        choice("auto", "curve", "none"),
+        "auto",
+        "How clients on tcp are told apart: auto, by their user on 127.0.0.1 and ::1 and by keys elsewhere; "
+        "curve, by keys everywhere; none, not at all. On ipc it is always by user.",
+        since=_NEW,
+    ),
+    _circus(
+        "keys",
+        OPTIONAL_TEXT,
+        None,
+        "Folder of the keys that `circusctl keys` makes; if absent $CIRCUS_KEYS, else circus/keys in "
+        "$XDG_CONFIG_HOME or ~/.config.",
+        since=_NEW,
+    ),
+    _circus(
+        "allow_full",
+        USERS,
+        (),
+        "Further users who may talk to circusd.",
+        since=_NEW,
+    ),
+    _circus(
+        "allow_read",
+        USERS,
+        (),
+        "Users who may look at everything and change nothing.",
+        since=_NEW,
+    ),
+    _circus(
         "multicast_endpoint",
         MULTICAST,
         None,
-        "Answer discovery requests on this multicast address with the control address. Off unless given: "
-        "it answers anybody.",
+        "Answer discovery requests on this multicast address, 224.0.0.0 to 239.255.255.255, with the control "
+        "address. Off unless given: it answers anybody.",
     ),
     _circus(
         "check_delay",
@@ -213,7 +245,7 @@ _CIRCUS: Final = (
         "File (.ini, .json, .yaml, .yml) that configures Python's logging; then loglevel and logoutput are "
         "not looked at. `default` means none.",
     ),
-    _circus("debug", BOOL, False, "Show the output of plugin processes."),
+    _circus("debug", BOOL, False, "Show the output of plugin processes.", effect=_NOW),
     _circus("debug_gc", BOOL, False, "Turn on the leak debugging of Python's garbage collector."),
     _circus("fqdn_prefix", OPTIONAL_TEXT, None, "Put before the host name in the identity of this circusd."),
     _circus("papa_endpoint", TEXT, None, "", retired=_NO_PAPA),
@@ -349,10 +381,16 @@ _SOCKET: Final = (
         "Kind of socket.",
     ),
     _socket("proto", OPTIONAL_TEXT, None, "Name of the protocol, such as tcp or icmp."),
-    _socket("backlog", whole(0), 2048, "Connections that may wait to be accepted: listen(2)."),
+    _socket("backlog", whole(0), 2048, "Connections that may wait to be accepted: listen(2).", effect=_NOW),
     _socket("path", OPTIONAL_TEXT, None, "File of a unix socket; family, host and port are not looked at."),
-    _socket("umask", OCTAL, None, "Mode mask while a unix socket is bound; that of circusd if absent."),
-    _socket("replace", BOOL, False, "Remove a socket file that is in the way."),
+    _socket(
+        "umask",
+        OCTAL,
+        None,
+        "Mode mask while a unix socket is bound; that of circusd if absent.",
+        effect=_NOW,
+    ),
+    _socket("replace", BOOL, False, "Remove a socket file that is in the way.", effect=_NOW),
     _socket("interface", OPTIONAL_TEXT, None, "Network device to bind to, such as eth0."),
     _socket("so_reuseport", BOOL, False, "Each process gets a socket of its own, bound with SO_REUSEPORT."),
     _socket("blocking", BOOL, False, "Leave the socket in blocking mode."),

@@ -191,6 +191,14 @@ def check_arbiter(config: ArbiterConfig, section: RawSection, report: Report) ->
             option="endpoint_owner",
             suggestion="see getent passwd",
         )
+    for option in ("allow_full", "allow_read"):
+        _check_users(option, getattr(config, option), section, report)
+    if config.multicast_endpoint is not None and not _is_multicast(config.multicast_endpoint):
+        report.doubt(
+            section.place_of("multicast_endpoint"),
+            f"multicast_endpoint must be an address from 224.0.0.0 to 239.255.255.255, got "
+            f"{config.multicast_endpoint!r}: there will be no discovery",
+        )
     if config.logoutput.startswith("syslog://"):
         _check_syslog(config.logoutput, section, report)
     if config.loggerconfig is not None and PurePath(config.loggerconfig).suffix not in _LOGGER_FILES:
@@ -199,6 +207,21 @@ def check_arbiter(config: ArbiterConfig, section: RawSection, report: Report) ->
             f"loggerconfig must be a file ending in {', '.join(_LOGGER_FILES)}, got {config.loggerconfig!r}",
             option="loggerconfig",
         )
+
+
+def _check_users(option: str, users: Iterable[str | int], section: RawSection, report: Report) -> None:
+    for user in users:
+        if isinstance(user, str) and not _is_user(user):
+            report.error(
+                section.place_of(option),
+                f"{option} must be names or numbers of users, got {user!r}",
+                option=option,
+                suggestion="see getent passwd",
+            )
+
+
+def _is_multicast(endpoint: str) -> bool:
+    return 224 <= int(endpoint.removeprefix("udp://").partition(".")[0]) <= 239
 
 
 def _is_user(name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from circus_core.config.model import WatcherConfig
 
-__all__ = ["Scope", "expand", "expand_env", "paths", "references", "spawn_variables"]
+__all__ = ["Scope", "expand", "expand_env", "named_sockets", "paths", "references", "spawn_variables"]
 
 _PATH: Final = r"circus\.([a-z0-9_.-]+)"
 _VARIABLE: Final = re.compile(rf"(\$?)\$\({_PATH}\)|\(\({_PATH}\)\)", re.IGNORECASE)
@@ -123,6 +123,13 @@ def references(text: str) -> set[str]:
     """Names, in lower case, of the sockets that a text uses."""
     split = (path.lower().partition(".") for path in paths(text))
     return {name for kind, _, name in split if kind == "sockets" and name}
+
+
+def named_sockets(config: WatcherConfig) -> frozenset[str]:
+    """Return the lower-case names of the sockets that the command refers to or gets as stdin."""
+    arguments = config.args if isinstance(config.args, str) else " ".join(config.args)
+    named = references(f"{config.cmd} {arguments} {config.shell_args or ''}")
+    return frozenset(named | ({config.stdin_socket.lower()} if config.stdin_socket else set()))
 
 
 def spawn_variables(

@@ -25,6 +25,7 @@ __all__ = [
     "SIGNAL",
     "TEXT",
     "USER",
+    "USERS",
     "WHOLE",
     "WORDS",
     "Kind",
@@ -343,12 +344,18 @@ def _account(value: Any) -> str | int | None:
     return text
 
 
+def _accounts(value: Any) -> tuple[str | int, ...]:
+    items = value if isinstance(value, (list, tuple)) else to_text(value or "").split(",")
+    return tuple(account for item in items if (account := _account(item)) is not None)
+
+
 USER: Final = Kind("a user name or number", _account)
+USERS: Final = Kind("user names or numbers, separated by commas", _accounts)
 GROUP: Final = Kind("a group name or number", _account)
 
 _TCP: Final = re.compile(r"tcp://.+:(\*|[0-9]{1,5})")
 _IPC: Final = re.compile(r"(ipc|inproc)://.+")
-_UDP: Final = re.compile(r"udp://(2[23][0-9])(?:\.[0-9]{1,3}){3}:([0-9]{1,5})")
+_UDP: Final = re.compile(r"udp://((?:[0-9]{1,3}\.){3}[0-9]{1,3}):([0-9]{1,5})")
 
 
 def _control_endpoint(value: Any) -> str:
@@ -368,13 +375,14 @@ def _multicast(value: Any) -> str | None:
     match = _UDP.fullmatch(text)
     if match is None:
         raise ValueError(value)
-    _within(224, 239, int(match.group(1)))
+    for number in match.group(1).split("."):
+        _within(0, 255, int(number))
     _within(1, 65535, int(match.group(2)))
     return text
 
 
 CONTROL_ENDPOINT: Final = Kind("tcp://HOST:PORT or ipc://PATH", _control_endpoint)
-MULTICAST: Final = Kind("udp://ADDRESS:PORT with an address from 224.0.0.0 to 239.255.255.255", _multicast)
+MULTICAST: Final = Kind("udp://ADDRESS:PORT", _multicast)
 
 
 def choice(*words: str) -> Kind:
