@@ -1,0 +1,147 @@
+"""Endpoints behind a real sshd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from circus_core.client import CircusClient
+from circus_core.errors import CallError
+from circus_core.tunnel import Server, Tunnel, open_tunnel
+from tests.controlled import ROOT, Served
+from tests.integration.daemon import DEADLINE, free_port, until
+from tests.integration.sshd import SSHD, SshServer, ssh_programs
+
+pytestmark = pytest.mark.skipif(SSHD is None, reason="needs sshd: Debian's package openssh-server")
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+    with SshServer(tmp_path / "sshd") as server:
+        monkeypatch.setenv("PATH", server.path)
+        yield server
+        assert not list(ssh_programs(server.folder))
+
+
+@pytest.fixture(params=["tcp", "ipc"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    control, events = ("tcp://127.0.0.1:*",) * 2
+    if request.param == "ipc":
+        control, events = f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events"
+    with Served(control, events) as running:
+        yield running
+
+
+def test_requests_go_through(sshd: SshServer, served: Served) -> None:
+    with Tunnel(sshd.address, sshd.key) as tunnel:
+        here = tunnel.forward(served.controller.endpoint)
+        with CircusClient(here, timeout=DEADLINE) as client:
+            assert client.send("numwatchers")["numwatchers"] == 3
+        assert tunnel.forward(served.controller.endpoint) == here
+        other = tunnel.forward(served.controller.pubsub_endpoint)
+        assert other != here
+        folder = Path(here.removeprefix("ipc://")).parent
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert len(list(ssh_programs(sshd.folder))) == 2
+    assert not folder.exists()
+    assert not list(ssh_programs(sshd.folder))
+
+
+def test_a_key_that_is_not_admitted_is_refused_with_the_words_of_ssh(sshd: SshServer) -> None:
+    with pytest.raises(CallError, match=r"^ssh to .*: .*Permission denied"):
+        open_tunnel(sshd.address, sshd.foreign_key)
+
+
+def test_a_key_that_is_missing_is_named(sshd: SshServer) -> None:
+    with pytest.raises(CallError, match=r"^there is no key file '/nowhere/key'$"):
+        open_tunnel(sshd.address, "/nowhere/key")
+
+
+def test_a_host_that_nobody_serves_is_refused_with_the_words_of_ssh(sshd: SshServer) -> None:
+    with pytest.raises(
+        CallError, match=r"^ssh to .*: connect to host 127.0.0.1 port \d+: Connection refused"
+    ):
+        open_tunnel(f"127.0.0.1:{free_port()}")
+
+
+def test_a_host_whose_key_is_unknown_is_refused(sshd: SshServer) -> None:
+    (sshd.folder / "known_hosts").write_text("")
+    with pytest.raises(CallError, match="Host key verification failed"):
+        open_tunnel(sshd.address, sshd.key)
+
+
+def test_no_ssh_at_all_is_said(sshd: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(sshd.folder))
+    with pytest.raises(CallError, match="no program 'ssh' in PATH"):
+        open_tunnel(sshd.address)
+
+
+def test_an_sshd_that_dies_is_noticed(sshd: SshServer, served: Served) -> None:
+    with Tunnel(sshd.address, sshd.key) as tunnel:
+        here = tunnel.forward(served.controller.endpoint)
+        with CircusClient(here, timeout=0.5) as client:
+            sshd.kill()
+            until(lambda: len(list(ssh_programs(sshd.folder))) < 2, "ssh to notice")
+            with pytest.raises(CallError):
+                client.send("numwatchers")
+        with pytest.raises(CallError, match=r"^ssh to "):
+            tunnel.forward("tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_of_it_outlives_who_asked_for_it(sshd: SshServer, signum: signal.Signals) -> None:
+    code = (
+        "import sys; from circus_core.tunnel import open_tunnel;"
+        "t = open_tunnel(*sys.argv[1:]); print('up', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, sshd.address, sshd.key],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(sshd.folder)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert len(list(ssh_programs(sshd.folder))) == 2
+        process.send_signal(signum)
+        process.wait(DEADLINE)
+    until(lambda: not list(ssh_programs(sshd.folder)), "ssh to be gone")
+    until(lambda: not list(sshd.folder.glob("circus-ssh-*")), "its folder to be gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("host", Server("host")),
+        ("me@host", Server("host", "me")),
+        ("me@host:2222", Server("host", "me", 2222)),
+        ("me@example.com@host:1", Server("host", "me@example.com", 1)),
+        ("::1", Server("::1")),
+        ("[::1]:22", Server("::1", None, 22)),
+        ("root@[fe80::1]", Server("fe80::1", "root")),
+    ],
+)
+def test_servers_are_read(text: str, server: Server) -> None:
+    assert Server.parse(text) == server
+
+
+@pytest.mark.parametrize("text", ["", "@h", "h:", "h:x", "h:0", "h:70000", "-oProxyCommand=x", "a b", "-u@h"])
+def test_what_is_no_server_is_refused(text: str) -> None:
+    with pytest.raises(CallError, match=r"must be \[USER@\]HOST\[:PORT\]"):
+        Server.parse(text)
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://h", "h:1", "ipc://@abstract", "ipc://relative", "tcp://h:*"])
+def test_what_can_not_be_forwarded_is_refused(sshd: SshServer, endpoint: str) -> None:
+    with (
+        Tunnel(sshd.address, sshd.key) as tunnel,
+        pytest.raises(CallError, match="through ssh an endpoint must"),
+    ):
+        tunnel.forward(endpoint)
