@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from circus_core.arbiter import Arbiter
+    from circus_core.asking import ReceivedEvent
+    from circus_core.async_client import AsyncCircusClient
     from circus_core.backends import Backend, Child, SpawnRequest
     from circus_core.client import CircusClient
     from circus_core.commands.command import Command
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
         CircusError,
         ConfigError,
         MessageError,
+        RefusedError,
         SpawnError,
+        UnreachableError,
     )
     from circus_core.events import Event
     from circus_core.hookspecs import Verdict, hookimpl
@@ -50,6 +54,7 @@ __all__ = [
     "Arbiter",
     "ArbiterConfig",
     "ArbiterView",
+    "AsyncCircusClient",
     "Backend",
     "CallError",
     "CallTimeoutError",
@@ -70,10 +75,13 @@ __all__ = [
     "Process",
     "ProcessState",
     "ProcessView",
+    "ReceivedEvent",
+    "RefusedError",
     "SocketConfig",
     "SpawnError",
     "SpawnRequest",
     "StreamConfig",
+    "UnreachableError",
     "Verdict",
     "Watcher",
     "WatcherConfig",
@@ -89,6 +97,8 @@ __all__ = [
 
 _MODULES: Final = {
     "arbiter": ["Arbiter"],
+    "asking": ["ReceivedEvent"],
+    "async_client": ["AsyncCircusClient"],
     "backends": ["Backend", "Child", "SpawnRequest"],
     "client": ["CircusClient"],
     "commands.command": ["Command"],
@@ -103,7 +113,16 @@ _MODULES: Final = {
     ],
     "config.options": ["Option"],
     "config.units": ["BOOL", "NUMBER", "TEXT", "Kind", "seconds", "whole"],
-    "errors": ["CallError", "CallTimeoutError", "CircusError", "ConfigError", "MessageError", "SpawnError"],
+    "errors": [
+        "CallError",
+        "CallTimeoutError",
+        "CircusError",
+        "ConfigError",
+        "MessageError",
+        "RefusedError",
+        "SpawnError",
+        "UnreachableError",
+    ],
     "events": ["Event"],
     "hookspecs": ["Verdict", "hookimpl"],
     "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "start_process"],

@@ -5,27 +5,51 @@ Imports neither asyncio nor tornado, so that a program that asks one thing start
 
 from __future__ import annotations
 
+import threading
 import time
-import uuid
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import zmq
 
 from circus_core import wire
-from circus_core.errors import CallError, CallTimeoutError, RefusedError
+from circus_core.asking import (
+    BARRIER,
+    check_message,
+    encode_call,
+    is_conflict,
+    message_of,
+    pauses,
+    read_result,
+    refuse_errors,
+)
+from circus_core.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket, reachable
+from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
+
+if TYPE_CHECKING:
+    from circus_core.commands.command import Command, Result
+    from circus_core.subscription import Subscription
 
 __all__ = ["DEFAULT_ENDPOINT", "DEFAULT_PUBSUB_ENDPOINT", "CircusClient", "refuse_errors", "subscribe"]
 
-DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
-DEFAULT_PUBSUB_ENDPOINT: Final = "tcp://127.0.0.1:5556"
+ResultT = TypeVar("ResultT", bound="Result")
 
 
 class CircusClient:
-    """Talks to one daemon. Use it from one thread, or give each thread its own; close it at the end.
+    """Talks to one daemon. To be closed at the end; a context manager.
 
-    A daemon that can't be reached or does not let us in looks the same: no answer comes.
+    Any thread may use it: calls take turns, and waiting for one's turn counts towards the timeout. Threads
+    that have much to ask are better off with a client each.
+
+    A daemon that can't be reached or does not let us in looks the same: no connection comes about. Nothing
+    is sent to it then, and nothing later either. A daemon of Circus 0.19 does one thing at a time and
+    refuses others meanwhile: they are sent again until it takes them or the timeout is over.
+
+    Attributes:
+        endpoint: the control endpoint of the daemon.
+        timeout: seconds until a call gives up, if it does not bring its own.
     """
 
     def __init__(self, endpoint: str = DEFAULT_ENDPOINT, *, timeout: float = 5.0) -> None:
@@ -37,18 +61,18 @@ class CircusClient:
 
         Raises:
             CallError: this is not an endpoint.
+            KeysError: it asks for a key, and ours can't be used.
         """
         self.endpoint = endpoint
         self.timeout = timeout
+        self._turn = threading.Lock()
+        self._subscriptions: set[Subscription] = set()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.IDENTITY, uuid.uuid4().hex.encode())
         try:
-            self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            self.close()
-            raise CallError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got '{endpoint}'") from error
+            self._socket = control_socket(self._context, endpoint)
+        except CircusError:
+            self._context.destroy(linger=0)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -59,58 +83,151 @@ class CircusClient:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back; what was not sent yet is dropped."""
-        self._context.destroy(linger=0)
+        """Give the connection back, and those of `events`; waits for the call of another thread."""
+        for subscription in list(self._subscriptions):
+            subscription.close()
+        with self._turn:
+            self._context.destroy(linger=0)
 
-    def call(self, message: MutableMapping[str, Any]) -> dict[str, Any]:
+    # -- to ask ------------------------------------------------------------------------------------------
+
+    def run(
+        self, command: type[Command[Any, ResultT]], /, *, timeout: float | None = None, **properties: Any
+    ) -> ResultT:
+        """Have a command carried out and return its typed result, as in `run(Status, name="web").state`.
+
+        Args:
+            command: a class of `circus_core.commands`, or of an installed package.
+            timeout: seconds until it gives up, instead of the client's.
+            properties: of the command; one that is None is left out.
+
+        Raises:
+            RefusedError: the daemon answered with an error.
+            CallError: as `call` does, or the answer is not one to this command.
+        """
+        return read_result(command, self.call(message_of(command.name, properties), timeout=timeout))
+
+    def send(self, command: str, /, *, timeout: float | None = None, **properties: Any) -> dict[str, Any]:
+        """Have a command carried out and return its reply. Arguments and errors as in `run`."""
+        return refuse_errors(self.call(message_of(command, properties), timeout=timeout))
+
+    def cast(self, command: str, /, *, timeout: float | None = None, **properties: Any) -> None:
+        """Have a command carried out without learning what comes of it; returns when the daemon has it.
+
+        Raises:
+            UnreachableError: it could not be sent.
+            CallTimeoutError: it was sent, but perhaps not taken.
+            CallError: it can't be written as JSON, or the connection is broken.
+        """
+        body = wire.encode_message({**message_of(command, properties), "msg_type": "cast"})
+        deadline = self._deadline(timeout)
+        with self._my_turn(deadline):
+            self._send(body, deadline)
+            self._ask(message_of(BARRIER, {}), deadline)
+
+    def call(self, message: MutableMapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
         """Send a message and return its reply, also one that reports an error.
 
         Args:
             message: `command` and `properties`; gets an `id`.
+            timeout: seconds until it gives up, instead of the client's.
 
         Raises:
+            UnreachableError: there was no connection within the timeout; nothing was sent.
             CallTimeoutError: no reply within the timeout; the command may still run to its end.
             CallError: the message or the reply is not usable, or the connection is broken.
         """
-        deadline = time.monotonic() + self.timeout
-        message["id"] = uuid.uuid4().hex
-        self._send(wire.encode_message(message))
-        while True:
-            reply = wire.decode_reply(self._receive(deadline))
-            if reply.get("id") in (message["id"], None):
-                return reply
+        check_message(message)
+        deadline = self._deadline(timeout)
+        for pause in pauses():
+            with self._my_turn(deadline):
+                reply = self._ask(message, deadline)
+            if not is_conflict(reply) or time.monotonic() + pause >= deadline:
+                break
+            time.sleep(pause)
+        return reply
 
-    def send(self, command: str, /, **properties: Any) -> dict[str, Any]:
-        """Have a command carried out and return its reply.
+    # -- to listen ---------------------------------------------------------------------------------------
+
+    def events(self, *topics: str, endpoint: str | None = None, timeout: float | None = None) -> Subscription:
+        """Subscribe to events; what happens after this has returned is among them.
+
+        Args:
+            topics: beginnings of topics, such as `watcher.web.`; all events if there are none.
+            endpoint: the event endpoint; the daemon is asked for it if it is not given.
+            timeout: seconds until it gives up connecting, instead of the client's.
+
+        Returns:
+            an iterator over `ReceivedEvent` and a context manager; closed with this client at the latest.
 
         Raises:
-            RefusedError: the daemon answered with an error.
-            CallError: as `call` does.
+            RefusedError, CallError: as `send` does.
         """
-        return refuse_errors(self.call({"command": command, "properties": properties}))
+        from circus_core.subscription import Subscription
 
-    def _send(self, body: bytes) -> None:
+        deadline = self._deadline(timeout)
+        subscription = Subscription(
+            endpoint or self.events_endpoint(timeout=timeout), topics, on_close=self._subscriptions.discard
+        )
         try:
+            subscription.wait_until_connected(deadline - time.monotonic())
+            self.call(message_of(BARRIER, {}), timeout=deadline - time.monotonic())
+        except BaseException:
+            subscription.close()
+            raise
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def events_endpoint(self, *, timeout: float | None = None) -> str:
+        """Ask the daemon for its event endpoint, and return it as it can be reached from here."""
+        options = self.send("globaloptions", option="pubsub_endpoint", timeout=timeout).get("options")
+        told = options.get("pubsub_endpoint") if isinstance(options, dict) else None
+        if not isinstance(told, str):
+            raise CallError(f"the daemon at {self.endpoint} does not tell its pubsub_endpoint")
+        return reachable(told, self.endpoint)
+
+    # -- how ---------------------------------------------------------------------------------------------
+
+    def _deadline(self, timeout: float | None) -> float:
+        return time.monotonic() + (self.timeout if timeout is None else timeout)
+
+    @contextmanager
+    def _my_turn(self, deadline: float) -> Iterator[None]:
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise UnreachableError("Timed out. Calls of other threads took all the time")
+        try:
+            if self._socket.closed:
+                raise CallError("the client is closed")
+            yield
+        finally:
+            self._turn.release()
+
+    def _ask(self, message: MutableMapping[str, Any], deadline: float) -> dict[str, Any]:
+        self._send(encode_call(message), deadline)
+        while True:
+            reply = wire.decode_reply(self._receive(deadline))
+            if reply.get("id") in (message["id"], None):  # another one is late: its call has given up
+                return reply
+
+    def _send(self, body: bytes, deadline: float) -> None:
+        try:
+            if not self._is_ready(zmq.POLLOUT, deadline):
+                raise UnreachableError(f"Timed out. There is no connection to {self.endpoint}")
             self._socket.send(body, zmq.NOBLOCK)
         except zmq.ZMQError as error:
             raise CallError(f"can't send to {self.endpoint}: {error}") from error
 
     def _receive(self, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
         try:
-            if left > 0 and self._socket.poll(int(left * 1000) + 1):
+            if self._is_ready(zmq.POLLIN, deadline):
                 return self._socket.recv_multipart()[-1]
         except zmq.ZMQError as error:
             raise CallError(f"can't receive from {self.endpoint}: {error}") from error
-        raise CallTimeoutError("Timed out.")
+        raise CallTimeoutError(f"Timed out. There is no answer from {self.endpoint}")
 
-
-def refuse_errors(reply: dict[str, Any]) -> dict[str, Any]:
-    """Return a reply as it is; RefusedError if it reports one."""
-    if reply.get("status") == "error":
-        reason = str(reply.get("reason") or "unknown error")
-        raise RefusedError(reason, errno=int(reply.get("errno") or 0), reply=reply)
-    return reply
+    def _is_ready(self, direction: int, deadline: float) -> bool:
+        left = deadline - time.monotonic()
+        return left > 0 and bool(self._socket.poll(int(left * 1000) + 1, direction))
 
 
 def subscribe(
@@ -120,17 +237,9 @@ def subscribe(
 
     Never ends by itself; closing the iterator closes the connection. Raises CallError: no such endpoint.
     """
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    try:
-        socket = context.socket(zmq.SUB)
-        for topic in topics or ("",):
-            socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-        try:
-            socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            raise CallError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got '{endpoint}'") from error
+    from circus_core.subscription import Subscription
+
+    with Subscription(endpoint, topics) as subscription:
         while True:
-            topic_frame, payload = socket.recv_multipart()[:2]
-            yield topic_frame, payload
-    finally:
-        context.destroy(linger=0)
+            topic, payload = subscription.receive()[:2]
+            yield topic, payload

@@ -9,6 +9,8 @@ __all__ = [
     "AlreadyExistError",
     "BackendError",
     "BusyError",
+    "CallError",
+    "CallTimeoutError",
     "CircusError",
     "CommandError",
     "ConfigError",
@@ -24,6 +26,7 @@ __all__ = [
     "SpawnError",
     "UnknownCommandError",
     "UnknownWatcherError",
+    "UnreachableError",
     "WireCode",
 ]
 
@@ -144,6 +147,10 @@ class CallTimeoutError(CallError):
 
 class KeysError(CallError):
     """Keys can't be read, written or used."""
+
+
+class UnreachableError(CallTimeoutError):
+    """No connection came about in time, so nothing was sent: nobody is there, or does not let us in."""
 
 
 class RefusedError(CallError):

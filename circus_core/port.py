@@ -26,9 +26,12 @@ class Port:
         on_message: Callable[[list[zmq.Frame]], None],
         *,
         loop: asyncio.AbstractEventLoop,
+        after_turn: Callable[[], None] | None = None,
     ) -> None:
+        """Start reading. `after_turn` is called when something has changed and nothing is left to read."""
         self.socket = socket
         self._on_message = on_message
+        self._after_turn = after_turn
         self._loop = loop
         self._descriptor = int(socket.getsockopt(zmq.FD))
         self._next_turn: asyncio.Handle | None = None
@@ -78,6 +81,8 @@ class Port:
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
+                if self._after_turn is not None:
+                    self._after_turn()
                 return
             self._on_message(frames)
             if not self._is_reading:

@@ -1,5 +1,107 @@
-"""What a client can ask for: one file per command, in `circus.commands` under its name.
+"""The kernel's commands: one module for each.
 
-A file holds the request, the result and the command class. It is imported by circusd and by circusctl, which
-wants to be quick: at import it needs no arbiter, no zmq, no loop.
+The names in `__all__` are promised: the commands, for `CircusClient.run`, and what their results are. Each is
+imported when it is first used.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from circus_core.commands.add import Add, AddResult
+    from circus_core.commands.changed import Changed
+    from circus_core.commands.command import Done
+    from circus_core.commands.decr import Decr
+    from circus_core.commands.get import Get
+    from circus_core.commands.globaloptions import Globaloptions
+    from circus_core.commands.incr import Incr
+    from circus_core.commands.kill import Kill
+    from circus_core.commands.list import List, ListResult
+    from circus_core.commands.listen import Listen
+    from circus_core.commands.listsockets import Listsockets, ListsocketsResult
+    from circus_core.commands.numprocesses import Numprocesses, NumprocessesResult
+    from circus_core.commands.numwatchers import Numwatchers, NumwatchersResult
+    from circus_core.commands.options import Options
+    from circus_core.commands.quit import Quit
+    from circus_core.commands.reload import Reload
+    from circus_core.commands.resizing import Resized
+    from circus_core.commands.restart import Restart
+    from circus_core.commands.rm import Rm
+    from circus_core.commands.set import Set
+    from circus_core.commands.shown import Shown
+    from circus_core.commands.signal import Signal
+    from circus_core.commands.start import Start
+    from circus_core.commands.status import Status, StatusResult
+    from circus_core.commands.stop import Stop
+
+__all__ = [
+    "Add",
+    "AddResult",
+    "Changed",
+    "Decr",
+    "Done",
+    "Get",
+    "Globaloptions",
+    "Incr",
+    "Kill",
+    "List",
+    "ListResult",
+    "Listen",
+    "Listsockets",
+    "ListsocketsResult",
+    "Numprocesses",
+    "NumprocessesResult",
+    "Numwatchers",
+    "NumwatchersResult",
+    "Options",
+    "Quit",
+    "Reload",
+    "Resized",
+    "Restart",
+    "Rm",
+    "Set",
+    "Shown",
+    "Signal",
+    "Start",
+    "Status",
+    "StatusResult",
+    "Stop",
+]
+
+_MODULES: Final = {
+    "add": ["Add", "AddResult"],
+    "changed": ["Changed"],
+    "command": ["Done"],
+    "decr": ["Decr"],
+    "get": ["Get"],
+    "globaloptions": ["Globaloptions"],
+    "incr": ["Incr"],
+    "kill": ["Kill"],
+    "list": ["List", "ListResult"],
+    "listen": ["Listen"],
+    "listsockets": ["Listsockets", "ListsocketsResult"],
+    "numprocesses": ["Numprocesses", "NumprocessesResult"],
+    "numwatchers": ["Numwatchers", "NumwatchersResult"],
+    "options": ["Options"],
+    "quit": ["Quit"],
+    "reload": ["Reload"],
+    "resizing": ["Resized"],
+    "restart": ["Restart"],
+    "rm": ["Rm"],
+    "set": ["Set"],
+    "shown": ["Shown"],
+    "signal": ["Signal"],
+    "start": ["Start"],
+    "status": ["Status", "StatusResult"],
+    "stop": ["Stop"],
+}
+_HOMES: Final = MappingProxyType({name: home for home, names in _MODULES.items() for name in names})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -31,6 +31,13 @@ class StatusResult(Result):
     reasons: Mapping[str, str]
     is_single: bool
 
+    @property
+    def state(self) -> str:
+        """The state of the watcher that was asked for."""
+        if not self.is_single:
+            raise ValueError("all watchers were asked for: use states")
+        return next(iter(self.states.values()))
+
     def to_json(self) -> dict[str, Any]:
         reply: dict[str, Any] = {"reasons": dict(self.reasons)} if self.reasons else {}
         if self.is_single:

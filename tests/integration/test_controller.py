@@ -79,7 +79,7 @@ def test_a_waiting_request_holds_up_nobody(served: Served) -> None:
         CircusClient(served.controller.endpoint, timeout=20) as patient,
         CircusClient(served.controller.endpoint, timeout=0.2) as impatient,
     ):
-        with pytest.raises(CallTimeoutError, match=r"^Timed out\.$"):
+        with pytest.raises(CallTimeoutError, match=r"^Timed out\."):
             impatient.send("stop", waiting=True)
         assert patient.send("list")["watchers"] == ["lazy", "sleeper", "web one"]
         assert patient.send("stop", name="sleeper")["status"] == "ok"

@@ -1,0 +1,143 @@
+"""What both clients have in common: how a request is made, and what its reply means. Does no I/O."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from circus_core import wire
+from circus_core.errors import CallError, RefusedError, WireCode
+
+if TYPE_CHECKING:
+    from circus_core.commands.command import Command, Result
+
+__all__ = [
+    "BARRIER",
+    "ReceivedEvent",
+    "check_message",
+    "encode_call",
+    "is_conflict",
+    "message_of",
+    "pauses",
+    "read_event",
+    "read_result",
+    "refuse_errors",
+]
+
+ResultT = TypeVar("ResultT", bound="Result")
+
+BARRIER: Final = "numwatchers"
+"""A request that every daemon answers at once: its reply tells that what was sent before has arrived."""
+
+_CONFLICTS: Final = ("arbiter is already running ", "arbiter is restarting")
+_LONGEST_PAUSE: Final = 1.0
+
+
+def message_of(command: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a message; properties that are None are left out."""
+    given = {name: value for name, value in properties.items() if value is not None}
+    return {"command": command, "properties": given}
+
+
+def check_message(message: object) -> None:
+    """Refuse what is no request with a reply: some daemons would never answer on this connection again.
+
+    Raises:
+        CallError: with what to write instead.
+    """
+    if not isinstance(message, MutableMapping):
+        raise CallError(f'call() takes a mapping such as {{"command": "list"}}, got {message!r}')
+    if not isinstance(message.get("command"), str):
+        raise CallError(f"'command' must be the name of a command, got {message.get('command')!r}")
+    if message.get("msg_type") == "cast":
+        raise CallError("a message with msg_type 'cast' gets no reply; send it with cast()")
+
+
+def encode_call(message: MutableMapping[str, Any]) -> bytes:
+    """Give a message a new `id` and return its bytes; CallError: it can't be written as JSON."""
+    message["id"] = uuid.uuid4().hex
+    return wire.encode_message(message)
+
+
+def is_conflict(reply: Mapping[str, Any]) -> bool:
+    """Return whether a daemon of Circus 0.19 did nothing because it does something else just now."""
+    return (
+        reply.get("status") == "error"
+        and reply.get("errno") == WireCode.COMMAND_ERROR
+        and str(reply.get("reason")).startswith(_CONFLICTS)
+    )
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait before each further try of a request that was in conflict."""
+    pause = 0.05
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def refuse_errors(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply as it is; RefusedError if it reports one."""
+    if reply.get("status") == "error":
+        reason = str(reply.get("reason") or "unknown error")
+        raise RefusedError(reason, errno=int(reply.get("errno") or 0), reply=reply)
+    return reply
+
+
+def read_result(command: type[Command[Any, ResultT]], reply: dict[str, Any]) -> ResultT:
+    """Return what a command found or did.
+
+    Raises:
+        RefusedError: the daemon answered with an error.
+        CallError: the reply is not one to this command.
+    """
+    refuse_errors(reply)
+    try:
+        return cast("ResultT", command.result.from_json(reply))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CallError(f"the answer to '{command.name}' can't be understood: {reply}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """One event as it was published: see docs/wire.md for topics and payloads.
+
+    Attributes:
+        topic: `watcher.NAME.ACTION`; NAME is in lower case with `_` for blanks.
+        payload: the JSON object that came with it.
+    """
+
+    topic: str
+    payload: Mapping[str, Any]
+
+    @property
+    def watcher(self) -> str:
+        """The name of the watcher, in the form of topics."""
+        return self.topic.partition(".")[2].rpartition(".")[0]
+
+    @property
+    def action(self) -> str:
+        """What happened, such as `spawn` or `reap`."""
+        return self.topic.rpartition(".")[2]
+
+    @property
+    def time(self) -> float:
+        """When it happened, seconds since the epoch; 0 if it does not say."""
+        return float(self.payload.get("time", 0))
+
+    @property
+    def pid(self) -> int | None:
+        """The process that it is about, None if it is about the watcher."""
+        pid = self.payload.get("process_pid")
+        return None if pid is None else int(pid)
+
+
+def read_event(frames: list[bytes]) -> ReceivedEvent:
+    """Read topic and payload; CallError if they are not those of an event."""
+    try:
+        topic, payload = frames[0].decode(), wire.decode_reply(frames[1])
+    except (IndexError, ValueError) as error:
+        raise CallError(f"this is not an event: {frames!r}") from error
+    return ReceivedEvent(topic, payload)

@@ -1,0 +1,380 @@
+"""The daemon from the other end, for programs with a loop: many requests at once, and events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import zmq
+
+from circus_core import wire
+from circus_core.asking import (
+    BARRIER,
+    ReceivedEvent,
+    check_message,
+    encode_call,
+    is_conflict,
+    message_of,
+    pauses,
+    read_event,
+    read_result,
+    refuse_errors,
+)
+from circus_core.channel import DEFAULT_ENDPOINT, control_socket, events_socket, reachable
+from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
+from circus_core.port import Port
+
+if TYPE_CHECKING:
+    from circus_core.commands.command import Command, Result
+
+__all__ = ["AsyncCircusClient", "AsyncSubscription"]
+
+ResultT = TypeVar("ResultT", bound="Result")
+
+
+class AsyncCircusClient:
+    """Talks to one daemon from an asyncio loop, which that of tornado is too. To be closed; `async with`.
+
+    Requests don't wait for each other: each has its reply by its id. It belongs to the loop in which it is
+    first used. A call that is cancelled or gives up is forgotten here; what was sent is carried out
+    nevertheless. Retrying and reachability are as in `CircusClient`.
+
+    Attributes:
+        endpoint: the control endpoint of the daemon.
+        timeout: seconds until a call gives up, if it does not bring its own.
+    """
+
+    def __init__(self, endpoint: str = DEFAULT_ENDPOINT, *, timeout: float = 5.0) -> None:
+        """Keep what is given; the first call connects.
+
+        Args:
+            endpoint: the control endpoint of the daemon.
+            timeout: seconds until a call gives up.
+        """
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._port: Port | None = None
+        self._unsent: OrderedDict[asyncio.Future[None], bytes] = OrderedDict()
+        self._calls: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._subscriptions: set[AsyncSubscription] = set()
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; calls that wait get a CallError, and events end."""
+        self._is_closed = True
+        waiting: list[asyncio.Future[Any]] = [*self._unsent, *self._calls.values()]
+        for future in waiting:
+            if not future.done():
+                future.set_exception(CallError("the client is closed"))
+        for subscription in list(self._subscriptions):
+            subscription.close()
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+        self._context.destroy(linger=0)
+
+    # -- to ask ------------------------------------------------------------------------------------------
+
+    async def run(
+        self, command: type[Command[Any, ResultT]], /, *, timeout: float | None = None, **properties: Any
+    ) -> ResultT:
+        """Have a command carried out and return its typed result; see `CircusClient.run`."""
+        return read_result(command, await self.call(message_of(command.name, properties), timeout=timeout))
+
+    async def send(
+        self, command: str, /, *, timeout: float | None = None, **properties: Any
+    ) -> dict[str, Any]:
+        """Have a command carried out and return its reply; see `CircusClient.send`."""
+        return refuse_errors(await self.call(message_of(command, properties), timeout=timeout))
+
+    async def cast(self, command: str, /, *, timeout: float | None = None, **properties: Any) -> None:
+        """Have a command carried out without learning what comes of it; see `CircusClient.cast`."""
+        body = wire.encode_message({**message_of(command, properties), "msg_type": "cast"})
+        deadline = self._deadline(timeout)
+        await self._send(body, deadline)
+        await self._ask(message_of(BARRIER, {}), deadline)
+
+    async def call(
+        self, message: MutableMapping[str, Any], *, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Send a message and return its reply, also one that reports an error; see `CircusClient.call`."""
+        check_message(message)
+        deadline = self._deadline(timeout)
+        for pause in pauses():
+            reply = await self._ask(message, deadline)
+            if not is_conflict(reply) or time.monotonic() + pause >= deadline:
+                break
+            await asyncio.sleep(pause)
+        return reply
+
+    # -- to listen ---------------------------------------------------------------------------------------
+
+    def events(
+        self, *topics: str, endpoint: str | None = None, timeout: float | None = None
+    ) -> AsyncSubscription:
+        """Return the events that begin with one of `topics`, or all: for `async with` and `async for`.
+
+        Args:
+            topics: beginnings of topics, such as `watcher.web.`.
+            endpoint: the event endpoint; the daemon is asked for it if it is not given.
+            timeout: seconds until it gives up connecting, instead of the client's.
+        """
+        limit = self.timeout if timeout is None else timeout
+        subscription = AsyncSubscription(
+            self,
+            self._context,
+            topics,
+            endpoint=endpoint,
+            timeout=limit,
+            on_close=self._subscriptions.discard,
+        )
+        self._subscriptions.add(subscription)
+        return subscription
+
+    async def events_endpoint(self, *, timeout: float | None = None) -> str:
+        """Ask the daemon for its event endpoint, and return it as it can be reached from here."""
+        reply = await self.send("globaloptions", option="pubsub_endpoint", timeout=timeout)
+        options = reply.get("options")
+        told = options.get("pubsub_endpoint") if isinstance(options, dict) else None
+        if not isinstance(told, str):
+            raise CallError(f"the daemon at {self.endpoint} does not tell its pubsub_endpoint")
+        return reachable(told, self.endpoint)
+
+    # -- how ---------------------------------------------------------------------------------------------
+
+    def _deadline(self, timeout: float | None) -> float:
+        return time.monotonic() + (self.timeout if timeout is None else timeout)
+
+    async def _ask(self, message: MutableMapping[str, Any], deadline: float) -> dict[str, Any]:
+        body = encode_call(message)
+        call_id = message["id"]
+        reply = self._calls[call_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(body, deadline)
+            late = CallTimeoutError(f"Timed out. There is no answer from {self.endpoint}")
+            return await _in_time(reply, deadline, late)
+        finally:
+            del self._calls[call_id]
+            _drop(reply)
+
+    async def _send(self, body: bytes, deadline: float) -> None:
+        """Send when there is a connection; UnreachableError and not sent if there is none in time."""
+        self._connect()
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unsent[sent] = body
+        self._send_unsent()
+        try:
+            missed = UnreachableError(f"Timed out. There is no connection to {self.endpoint}")
+            await _in_time(sent, deadline, missed)
+        finally:
+            self._unsent.pop(sent, None)
+            _drop(sent)
+
+    def _connect(self) -> None:
+        if self._is_closed:
+            raise CallError("the client is closed")
+        if self._port is None:
+            socket = control_socket(self._context, self.endpoint)
+            loop = asyncio.get_running_loop()
+            self._port = Port(socket, self._on_reply, loop=loop, after_turn=self._send_unsent)
+
+    def _send_unsent(self) -> None:
+        """Send what waits, as far as the connection takes it; called again when something has changed.
+
+        Sending and looking may use up the report of the descriptor, so this ends only after a look that
+        found neither room to send nor something to read.
+        """
+        if self._port is None:
+            return
+        while self._unsent:
+            sent, body = next(iter(self._unsent.items()))
+            if self._port.send([body]):
+                del self._unsent[sent]
+                if not sent.done():
+                    sent.set_result(None)
+                continue
+            changes = int(self._port.socket.getsockopt(zmq.EVENTS))
+            if changes & zmq.POLLIN:
+                self._port.check()
+            if not changes & zmq.POLLOUT:
+                return
+
+    def _on_reply(self, frames: list[zmq.Frame]) -> None:
+        try:
+            reply = wire.decode_reply(frames[-1].bytes)
+        except CallError:
+            return  # whose it is can't be told
+        call = self._calls.get(str(reply.get("id")))
+        if call is not None and not call.done():
+            call.set_result(reply)
+
+
+class AsyncSubscription:
+    """Events as they come; see `AsyncCircusClient.events`. Belongs to the loop; one task takes them.
+
+    Connected by `async with`, after whose begin nothing is missed, or by the first event that is asked for.
+    """
+
+    def __init__(
+        self,
+        client: AsyncCircusClient,
+        context: zmq.Context[zmq.Socket[bytes]],
+        topics: Sequence[str],
+        *,
+        endpoint: str | None,
+        timeout: float,
+        on_close: Callable[[AsyncSubscription], object],
+    ) -> None:
+        self._client = client
+        self._context = context
+        self._topics = topics
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._on_close = on_close
+        self._socket: zmq.Socket[bytes] | None = None
+        self._waiting: _Wait | None = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __aiter__(self) -> AsyncIterator[ReceivedEvent]:
+        return self
+
+    async def __anext__(self) -> ReceivedEvent:
+        if self._is_closed:
+            raise StopAsyncIteration
+        socket = await self.connect()
+        try:
+            return read_event(await self._receive(socket))
+        except _ClosedError:
+            raise StopAsyncIteration from None
+
+    async def connect(self) -> zmq.Socket[bytes]:
+        """Wait until the daemon sends us its events, if it does not yet.
+
+        Raises:
+            UnreachableError: there was no connection in time.
+            CallError: closed, or the daemon did not tell its event endpoint.
+        """
+        if self._is_closed:
+            raise CallError("the subscription is closed")
+        if self._socket is None:
+            try:
+                await self._connect(time.monotonic() + self._timeout)
+            except BaseException:
+                self.close()
+                raise
+        if self._socket is None:
+            raise CallError("the subscription is closed")
+        return self._socket
+
+    def close(self) -> None:
+        """Give the connection back; iterating ends."""
+        self._is_closed = True
+        if self._waiting is not None:
+            self._waiting.end(_ClosedError())
+        if self._socket is not None:
+            self._socket.close(linger=0)
+        self._on_close(self)
+
+    async def _connect(self, deadline: float) -> None:
+        endpoint = self._endpoint or await self._client.events_endpoint(timeout=self._timeout)
+        self._socket, connections = events_socket(self._context, endpoint, self._topics)
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await self._receive(connections)
+        except TimeoutError:
+            raise UnreachableError(f"can't reach the events of the daemon at {endpoint}") from None
+        except _ClosedError:
+            raise CallError("the subscription is closed") from None
+        finally:
+            if not self._socket.closed:
+                self._socket.disable_monitor()
+            connections.close(linger=0)
+        await self._client.call(message_of(BARRIER, {}), timeout=deadline - time.monotonic())
+
+    async def _receive(self, socket: zmq.Socket[bytes]) -> list[bytes]:
+        """Receive without blocking the loop; _ClosedError as soon as it is closed.
+
+        The descriptor of a ZeroMQ socket tells of a change until the next call that looks for it: between
+        the look in vain and the wait nobody else may use the socket.
+        """
+        while True:
+            if self._is_closed:
+                raise _ClosedError
+            try:
+                return socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                pass
+            self._waiting = _Wait(int(socket.getsockopt(zmq.FD)), asyncio.get_running_loop())
+            try:
+                await self._waiting.changed
+            finally:
+                self._waiting.end()
+                self._waiting = None
+
+
+class _Wait:
+    """Waits for a change that a descriptor tells of."""
+
+    def __init__(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.changed: asyncio.Future[None] = loop.create_future()
+        self._descriptor: int | None = descriptor
+        self._loop = loop
+        loop.add_reader(descriptor, self._tell)
+
+    def end(self, error: CircusError | None = None) -> None:
+        """Look no more, at once: the descriptor may be closed and used again. `error` ends the wait."""
+        if self._descriptor is not None:
+            self._loop.remove_reader(self._descriptor)
+            self._descriptor = None
+        if error is not None and not self.changed.done():
+            self.changed.set_exception(error)
+
+    def _tell(self) -> None:
+        if not self.changed.done():
+            self.changed.set_result(None)
+
+
+class _ClosedError(CircusError):
+    """The subscription was closed while an event was waited for."""
+
+
+FutureT = TypeVar("FutureT")
+
+
+async def _in_time(future: asyncio.Future[FutureT], deadline: float, late: CircusError) -> FutureT:
+    """Wait for a future; raises `late` when the deadline is over."""
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return await future
+    except TimeoutError:
+        raise late from None
+
+
+def _drop(future: asyncio.Future[Any]) -> None:
+    """Let go of a future that nobody awaits any more, whatever became of it."""
+    if not future.done():
+        future.cancel()
+    elif not future.cancelled():
+        future.exception()  # it was told, or nobody wants to know
