@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from circus_core.accounts import to_gid, to_uid
 from circus_core.backends import SpawnRequest
 from circus_core.config.model import WatcherConfig
-from circus_core.config.substitute import expand, references, spawn_variables
+from circus_core.config.substitute import expand, named_sockets, spawn_variables
 from circus_core.errors import SocketError, SpawnError
 from circus_core.sockets import CircusSocket, Sockets
 
@@ -62,13 +62,6 @@ def spawn_request(
         label=f"{config.name}.{wid}",
         kill_descendants=config.kill_descendants,
     )
-
-
-def named_sockets(config: WatcherConfig) -> frozenset[str]:
-    """Return the lower-case names of the sockets that the command refers to or gets as stdin."""
-    arguments = config.args if isinstance(config.args, str) else " ".join(config.args)
-    named = references(f"{config.cmd} {arguments} {config.shell_args or ''}")
-    return frozenset(named | ({config.stdin_socket.lower()} if config.stdin_socket else set()))
 
 
 @contextmanager
