@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final, Protocol
@@ -17,6 +17,7 @@ from circus_core.clock import Clock, SystemClock
 from circus_core.config.model import ArbiterConfig, Config, WatcherConfig
 from circus_core.drivers import Drivers
 from circus_core.errors import AlreadyExistError, CommandError, UnknownWatcherError
+from circus_core.gauge import Entries, Gauge
 from circus_core.hooks import Hooks
 from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
@@ -43,6 +44,9 @@ class Control(Protocol):
         """Open the endpoints; raises EndpointError."""
 
     def publish(self, event: events.Event) -> None: ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return how much was dropped or refused so far, by what it was."""
 
     async def close(self) -> None:
         """Send what is still to be sent and close the endpoints."""
@@ -93,6 +97,7 @@ class Arbiter:
         self.hooks = Hooks(plugins, publish=self.publish, clock=self.clock)
         section_hooks = SectionHooks(workers=self._workers, publish=self.publish, clock=self.clock)
         plugins.add(section_hooks, "section hooks")
+        self._gauge = Gauge(hooks=self.hooks, workers=self._workers)
         self._subreaper = subreaper
         self._check_config = check_config
         self._before_reload = before_reload
@@ -135,6 +140,37 @@ class Arbiter:
     def statuses(self) -> dict[str, str]:
         """Return the state of each watcher by its name."""
         return {w.name: w.state.value for w in self._watchers.values()}
+
+    def counters(self) -> dict[str, int]:
+        """Return how much was dropped or refused since the start, by what it was."""
+        counted = dict(self._control.counters()) if self._control is not None else {}
+        return counted | {"output_bytes_dropped": sum(w.dropped_bytes for w in self._watchers.values())}
+
+    async def measure(
+        self, watchers: Iterable[WatcherView] | None = None, *, extended: bool = False
+    ) -> dict[str, Entries]:
+        """Return what `stats` says of the processes of these watchers, or of all; by name.
+
+        Args:
+            extended: let the hook extended_stats add to the entries.
+
+        Raises:
+            CommandError: the system did not tell in time.
+        """
+        return await self._gauge.measure(self._chosen(watchers), extended=extended)
+
+    async def measure_daemon(self) -> dict[str, Any]:
+        """Return what `dstats` says of this process; raises CommandError as measure()."""
+        return await self._gauge.measure_daemon()
+
+    async def describe(self, watchers: Iterable[WatcherView]) -> list[dict[str, Any]]:
+        """Return all that is known of these watchers; raises CommandError as measure()."""
+        described = [watcher.describe() for watcher in self._chosen(watchers)]
+        processes = [process for each in described for process in each["processes"]]
+        open_files = await self._gauge.open_files([process["pid"] for process in processes])
+        for process in processes:
+            process["open_files"] = open_files[process["pid"]]
+        return described
 
     @property
     def is_running(self) -> bool:
@@ -215,6 +251,8 @@ class Arbiter:
 
     def publish(self, event: events.Event) -> None:
         """Tell everyone; never raises."""
+        if isinstance(event, events.HookFailed) and event.watcher.lower() in self._watchers:
+            self._watchers[event.watcher.lower()].note_failure(event)
         if self._control is not None:
             self._control.publish(event)
         for listener in self.listeners:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import pwd
@@ -102,6 +103,8 @@ class Controller:
         self._unfinished: Counter[bytes] = Counter()
         self._followed: set[asyncio.Task[None]] = set()
         self.events_dropped = 0
+        self.replies_dropped = 0
+        self.requests_refused = 0
 
     @property
     def endpoint(self) -> str:
@@ -148,6 +151,14 @@ class Controller:
         if not self._open.send_event(frames):
             self.events_dropped += 1
 
+    def counters(self) -> Mapping[str, int]:
+        """Return what subscribers and clients that did not keep up have lost, and what was refused."""
+        return {
+            "events_dropped": self.events_dropped,
+            "replies_dropped": self.replies_dropped,
+            "requests_refused": self.requests_refused,
+        }
+
     async def close(self, *, grace: float = 1.0) -> None:
         """Answer what is left, then close the endpoints; both are free for others afterwards.
 
@@ -171,6 +182,7 @@ class Controller:
         way_back, body = wire.split_request(frames)
         routing_id = way_back[0]
         if self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
+            self.requests_refused += 1
             error = CommandError(f"more than {_UNFINISHED_LIMIT} requests at a time from one connection")
             self._refuse(way_back, body, error)
             return
@@ -253,8 +265,8 @@ class Controller:
         )
 
     def _send(self, way_back: list[bytes], reply: bytes) -> None:
-        if self._open is not None:
-            self._open.send_reply([*way_back, reply])
+        if self._open is not None and not self._open.send_reply([*way_back, reply]):
+            self.replies_dropped += 1
 
     async def _end_requests(self, grace: float) -> None:
         if self._requests:
@@ -285,6 +297,7 @@ class _Endpoints:
         try:
             requests = self._socket(zmq.ROUTER, _CONTROL)
             requests.setsockopt(zmq.RCVHWM, _REQUEST_QUEUE)
+            requests.setsockopt(zmq.ROUTER_MANDATORY, 1)  # tell us what can't be delivered
             self.control = self._bind(requests, endpoint, _CONTROL, owner)
             self._requests = self._read(requests, self._on_message, loop)
             published = self._socket(zmq.XPUB, _EVENTS)
@@ -299,9 +312,14 @@ class _Endpoints:
             raise
         self._warn_about_the_network()
 
-    def send_reply(self, frames: Sequence[bytes]) -> None:
-        """Send to one peer; a peer that does not read its replies loses them."""
-        self._requests.send(frames)
+    def send_reply(self, frames: Sequence[bytes]) -> bool:
+        """Send to one peer; False if it was lost, since the peer does not read its replies."""
+        try:
+            return self._requests.send(frames)
+        except zmq.ZMQError as error:
+            if error.errno != errno.EHOSTUNREACH:
+                raise
+            return True  # the peer has gone: nobody misses it
 
     def send_event(self, frames: Sequence[bytes]) -> bool:
         """Send to all subscribers; False if some did not keep up, to whom it was not sent."""

@@ -75,6 +75,19 @@ class WatcherOutput:
             for fd in (*theirs.values(), *(ours.values() if ours else ())):
                 os.close(fd)
 
+    @property
+    def dropped_bytes(self) -> int:
+        """Output that was taken from processes and not delivered."""
+        return sum(runner.dropped_bytes for runner in (*self._runners.values(), *self._replaced))
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Return what `describe` says of the streams, by name; the counts go back to the first start."""
+        return {
+            name: _stream_facts(stream, self._runners.get(name))
+            for name, stream, _ in _outputs(self.config)
+            if stream is not None or name in self._runners
+        }
+
     async def drain(self, pid: int) -> None:
         """Take what an ended process wrote last; waits at most a second for a stream that takes nothing."""
         pipes = self._pipes.pop(pid, [])
@@ -123,6 +136,8 @@ class WatcherOutput:
             runner.open()
             if name in old:
                 self.redirector.redirect(old[name], runner)
+                runner.dropped_bytes += old[name].dropped_bytes
+                runner.errors += old[name].errors
         for name, runner in old.items():
             if name in self._runners:
                 self._close_later(runner)
@@ -174,6 +189,22 @@ class WatcherOutput:
             )
             for name, fd in ours.items()
         ]
+
+
+def _stream_facts(stream: StreamConfig | None, runner: SinkRunner | None) -> dict[str, Any]:
+    """`runner` is None before the first start."""
+    if stream is not None and stream.stream is None:
+        class_name = stream.class_name
+    else:
+        sink = runner.sink if runner is not None else stream and stream.stream
+        class_name = type(sink).__qualname__
+    return {
+        "class": class_name,
+        "options": dict(stream.options) if stream is not None else {},
+        "dropped_bytes": runner.dropped_bytes if runner is not None else 0,
+        "errors": runner.errors if runner is not None else 0,
+        "problem": runner.problem if runner is not None else "",
+    }
 
 
 def _outputs(config: WatcherConfig) -> tuple[tuple[str, StreamConfig | None, bool], ...]:

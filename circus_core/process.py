@@ -13,7 +13,7 @@ from circus_core.backends import Backend, Child, ExitCallback, SpawnRequest
 from circus_core.clock import Clock
 from circus_core.config.model import WatcherConfig
 from circus_core.observed import Worker
-from circus_core.process_info import process_info
+from circus_core.process_info import NO_READINGS, Measured, Readings, measure
 from circus_core.states import ProcessState
 
 __all__ = ["Process", "describe_exit"]
@@ -26,14 +26,16 @@ class Process:
         config: the options it was started with.
         worker: its place in the watcher: worker number, state, deadlines.
         started: seconds since the epoch, 0 before it is spawned.
+        readings: cpu times when it was measured last.
     """
 
-    __slots__ = ("_backend", "_child", "_clock", "_ps", "config", "started", "worker")
+    __slots__ = ("_backend", "_child", "_clock", "_ps", "config", "readings", "started", "worker")
 
     def __init__(self, config: WatcherConfig, worker: Worker, *, backend: Backend, clock: Clock) -> None:
         self.config = config
         self.worker = worker
         self.started = 0.0
+        self.readings: Readings = NO_READINGS
         self._backend = backend
         self._clock = clock
         self._child: Child | None = None
@@ -95,9 +97,16 @@ class Process:
             return [child for pid in pids if (child := _child(pid, self.pid)) is not None]
         return []
 
-    def info(self) -> dict[str, Any]:
-        """Return the mapping of the `stats` command; cpu is measured since the previous call."""
-        return process_info(self._psutil()) | {"started": self.started, "wid": self.wid, "age": self.age()}
+    def info(self) -> dict[str, Any] | None:
+        """Measure it as the `stats` command does; None if it has ended. May take long: not on the loop."""
+        return self.take_in(measure({self.pid: self.readings})[self.pid])
+
+    def take_in(self, measured: Measured) -> dict[str, Any] | None:
+        """Return what `stats` says about it, and remember the readings; None if it has ended."""
+        self.readings = measured.readings
+        if measured.info is None or self.returncode is not None:  # the pid may be another one's by now
+            return None
+        return measured.info | {"started": self.started, "wid": self.wid, "age": self.age()}
 
     def poll(self) -> int | None:
         """Return the return code, None while it runs. Without a loop only."""

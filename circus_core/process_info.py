@@ -1,67 +1,128 @@
-"""What one process costs, in the words of Circus 0.19's `stats` command."""
+"""What processes cost, in the words of Circus 0.19's `stats` command."""
 
 from __future__ import annotations
 
+import os
 import time
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
 
-import psutil
+from circus_core.process_table import ProcessTable, Sample, read_processes
 
-__all__ = ["process_info"]
+__all__ = ["NO_READINGS", "Measured", "Reading", "Readings", "measure"]
 
-NOT_AVAILABLE = "N/A"
-_UNITS = "KMGTPEZY"
+_NOT_AVAILABLE: Final = "N/A"
+_KEYS: Final = (
+    "mem_info1",
+    "mem_info2",
+    "cpu",
+    "mem",
+    "ctime",
+    "pid",
+    "username",
+    "nice",
+    "create_time",
+    "age",
+    "cmdline",
+)
+_UNITS: Final = "KMGTPEZY"
+_SHORTEST: Final = 0.1
+"""Seconds between two readings of cpu time, which the kernel counts in steps of 0.01."""
 
 
-def process_info(process: psutil.Process) -> dict[str, Any]:
-    """Return the info mapping of a process and, under `children`, of its direct children.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The cpu time of one process when it was looked at.
+
+    Attributes:
+        birth: which process of this pid it was.
+        cpu: seconds of cpu time.
+        at: when, on the clock of ProcessTable.
+        percent: what came of it and the reading before.
+    """
+
+    birth: float
+    cpu: float
+    at: float
+    percent: float
+
+
+Readings = Mapping[int, Reading]
+"""By pid: a worker and its children."""
+
+NO_READINGS: Final[Readings] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was found out about one process.
+
+    Attributes:
+        info: its mapping in `stats`, its direct children under `children`; None: it has ended.
+        readings: to be given to the next measure().
+    """
+
+    info: dict[str, Any] | None = None
+    readings: Readings = field(default_factory=dict)
+
+
+def measure(wanted: Mapping[int, Readings]) -> dict[int, Measured]:
+    """Look at processes and their direct children, all at once. May take long: not on the loop.
 
     Sizes are text (`1.40M`), cpu and mem percent, ctime `minutes:seconds.hundredths`, age seconds. What may
-    not be read is `N/A`. cpu is measured since the previous call with the same psutil.Process.
+    not be read is `N/A`. cpu is counted since the reading before, at first since the process was started.
+
+    Args:
+        wanted: what was read the last time, by pid.
     """
-    info = _one(process)
-    try:
-        children = process.children()
-    except psutil.Error:
-        children = []
-    info["children"] = [_one(child) for child in children]
-    return info
+    table = read_processes(wanted)
+    return {pid: _measured(pid, table, before) for pid, before in wanted.items()}
 
 
-def _one(process: psutil.Process) -> dict[str, Any]:
-    # oneshot() reads each file of /proc once; attributes that fail become N/A (psutil documentation, as_dict)
-    wanted = [
-        "memory_info",
-        "cpu_percent",
-        "memory_percent",
-        "cpu_times",
-        "username",
-        "nice",
-        "create_time",
-        "name",
-    ]
-    try:
-        values = process.as_dict(attrs=wanted, ad_value=None)
-    except psutil.NoSuchProcess:
-        values = dict.fromkeys(wanted)
-    memory, created = values["memory_info"], values["create_time"]
+def _measured(pid: int, table: ProcessTable, before: Readings) -> Measured:
+    if pid in table.hidden:
+        return Measured(info=dict.fromkeys(_KEYS, _NOT_AVAILABLE) | {"pid": pid, "children": []})
+    sample = table.samples.get(pid)
+    if sample is None or sample.is_zombie:
+        return Measured()
+    family = [sample, *(table.samples[child] for child in table.children[pid] if child in table.samples)]
+    readings = {each.pid: _reading(each, before.get(each.pid), table.taken_at) for each in family}
+    infos = [_info(each, readings[each.pid]) for each in family]
+    return Measured(info={**infos[0], "children": infos[1:]}, readings=readings)
+
+
+def _reading(sample: Sample, before: Reading | None, now: float) -> Reading:
+    if before is None or before.birth != sample.birth:
+        before = Reading(birth=sample.birth, cpu=0.0, at=now - sample.age, percent=0.0)
+    elapsed = now - before.at
+    if elapsed < _SHORTEST:
+        return before
+    percent = max(0.0, round(100 * (sample.cpu - before.cpu) / elapsed, 1))
+    return Reading(birth=sample.birth, cpu=sample.cpu, at=now, percent=percent)
+
+
+def _info(sample: Sample, reading: Reading) -> dict[str, Any]:
     return {
-        "mem_info1": _size(memory.rss) if memory else NOT_AVAILABLE,
-        "mem_info2": _size(memory.vms) if memory else NOT_AVAILABLE,
-        "cpu": _known(values["cpu_percent"]),
-        "mem": round(values["memory_percent"], 3) if values["memory_percent"] is not None else NOT_AVAILABLE,
-        "ctime": _cpu_time(values["cpu_times"]),
-        "pid": process.pid,
-        "username": _known(values["username"]),
-        "nice": _known(values["nice"]),
-        "create_time": _known(created),
-        "age": time.time() - created if created else NOT_AVAILABLE,
-        "cmdline": _known(values["name"]),
+        "mem_info1": _size(sample.rss),
+        "mem_info2": _size(sample.vms),
+        "cpu": reading.percent,
+        "mem": round(100 * sample.rss / _memory(), 3),
+        "ctime": _cpu_time(sample.cpu),
+        "pid": sample.pid,
+        "username": sample.user,
+        "nice": "Zombie" if sample.is_zombie else sample.nice,
+        "create_time": round(time.time() - sample.age, 2),
+        "age": sample.age,
+        "cmdline": sample.command,
+        "children": [],
     }
 
 
-def _known(value: Any) -> Any:
-    return NOT_AVAILABLE if value is None else value
+def _memory() -> int:
+    """Return the bytes of memory that the machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _size(number: int) -> str:
@@ -76,8 +137,7 @@ def _size(number: int) -> str:
     return f"{size:.2f}{unit}"
 
 
-def _cpu_time(times: Any) -> str:
-    if times is None:
-        return NOT_AVAILABLE
-    minutes, seconds = divmod(times.user + times.system, 60)
-    return f"{int(minutes)}:{seconds:05.2f}"
+def _cpu_time(seconds: float) -> str:
+    """Return minutes without bound, seconds and hundredths: `0:00.09`, `75:01.30`."""
+    minutes, rest = divmod(round(seconds * 100), 6000)
+    return f"{minutes}:{rest // 100:02d}.{rest % 100:02d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from circus_core.config.substitute import expand, named_sockets, spawn_variables
 from circus_core.errors import SocketError, SpawnError
 from circus_core.sockets import CircusSocket, Sockets
 
-__all__ = ["StandardStreams", "lent_sockets", "named_sockets", "spawn_request"]
+__all__ = ["StandardStreams", "lent_sockets", "named_sockets", "spawn_request", "used_sockets"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,12 @@ def spawn_request(
     )
 
 
+def used_sockets(config: WatcherConfig, names: Collection[str]) -> frozenset[str]:
+    """Return those of these sockets, by lower-case name, that processes of a watcher get."""
+    wanted = named_sockets(config) or (frozenset(names) if config.use_sockets else frozenset())
+    return frozenset(name for name in names if name in wanted)
+
+
 @contextmanager
 def lent_sockets(config: WatcherConfig, sockets: Sockets) -> Iterator[dict[str, int]]:
     """Give the descriptors of all sockets for one spawn; so_reuseport ones that it gets are its own.
@@ -73,8 +79,7 @@ def lent_sockets(config: WatcherConfig, sockets: Sockets) -> Iterator[dict[str, 
     """
     numbers = {name: each.fileno() for name, each in sockets.items()}
     with ExitStack() as own:
-        wanted = named_sockets(config) or (numbers.keys() if config.use_sockets else set())
-        for name in wanted & numbers.keys():
+        for name in used_sockets(config, numbers):
             if sockets[name].is_per_worker:
                 numbers[name] = own.enter_context(_own_socket(sockets, name)).fileno()
         yield numbers

@@ -20,7 +20,9 @@ from circus_core import events
 from circus_core.config.mappings import set_option
 from circus_core.config.model import WatcherConfig
 from circus_core.crew import Crew, signal_all
+from circus_core.description import describe_watcher
 from circus_core.errors import MessageError, SocketError
+from circus_core.history import Failure
 from circus_core.observed import Observed
 from circus_core.plan import (
     AbandonReload,
@@ -44,7 +46,7 @@ from circus_core.runtime import Runtime
 from circus_core.section_hooks import check_hooks
 from circus_core.shown_options import replaces_processes, shown_options
 from circus_core.sockets import ConnectionWatch
-from circus_core.spawning import named_sockets
+from circus_core.spawning import named_sockets, used_sockets
 from circus_core.states import WatcherEvent, WatcherState
 
 __all__ = ["Changes", "Watcher"]
@@ -255,6 +257,28 @@ class Watcher:
     def options(self) -> dict[str, Any]:
         """Return the options as the `options` command shows them."""
         return shown_options(self.config) | {"numprocesses": self.numprocesses}
+
+    def describe(self) -> dict[str, Any]:
+        """Return all that is known without asking the system; see describe_watcher."""
+        used = used_sockets(self.config, self._runtime.sockets)
+        return describe_watcher(
+            self,
+            processes=self._crew.processes,
+            seen=self._seen,
+            history=self._crew.history,
+            clock=self._runtime.clock,
+            sockets=[each for each in self._runtime.sockets.listing() if each["name"] in used],
+            streams=self._crew.output.facts(),
+        )
+
+    def note_failure(self, failure: events.HookFailed) -> None:
+        """Remember that a hook failed, for `describe`."""
+        self._crew.history.hook_failures[failure.name] = Failure(at=failure.time, error=failure.error)
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Output that was taken from its processes and not delivered."""
+        return self._crew.output.dropped_bytes
 
     @from_any_thread
     def set_options(self, options: Mapping[str, Any]) -> asyncio.Future[Any]:
@@ -484,6 +508,7 @@ class Watcher:
         self._seen.adopt(self._desired.generation)
 
     def _announce_state(self) -> None:
+        self._crew.history.since = self._runtime.clock.wall()
         self._crew.publish(events.StateChanged, state=self.state.value, reason=self._reason)
 
     # On demand

@@ -1,0 +1,224 @@
+"""The processes of this machine at one moment: figures of some, and who is whose child.
+
+One pass over /proc (proc(5)), or one of psutil where there is no such folder. May take long: not on the loop.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import psutil
+
+__all__ = ["ProcessTable", "Sample", "read_processes"]
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_LINE: Final = 4096  # bytes; enough for /proc/PID/stat and the lines of status that matter
+_HAS_PROC: Final = os.path.exists("/proc/self/stat")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Figures of one process.
+
+    Attributes:
+        command: last path component of the first word of its command line, without blanks.
+        user: name of its real user, the number if it has none.
+        rss, vms: resident and virtual size, bytes.
+        cpu: seconds of user and system time so far, its threads included.
+        age: seconds since it was started.
+        birth: tells it from a later process of the same pid.
+        is_zombie: it has ended, and its parent has not asked for its status.
+    """
+
+    pid: int
+    command: str
+    user: str
+    nice: int
+    rss: int
+    vms: int
+    cpu: float
+    age: float
+    birth: float
+    is_zombie: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessTable:
+    """Attributes:
+    samples: by pid; what was asked for and its children. Who is gone is missing.
+    children: pids of the direct children of those that were asked for.
+    hidden: asked for, alive, and not to be read by this user.
+    taken_at: seconds, on a clock of its own.
+    """
+
+    samples: Mapping[int, Sample]
+    children: Mapping[int, Collection[int]]
+    hidden: Collection[int] = ()
+    taken_at: float
+
+
+def read_processes(pids: Collection[int]) -> ProcessTable:
+    """Look at these processes and their direct children."""
+    return _read_proc(pids) if _HAS_PROC else _read_psutil(pids)
+
+
+# Linux
+
+
+def _read_proc(pids: Collection[int]) -> ProcessTable:
+    names = _Names()
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    stats: dict[int, bytes] = {}
+    children: dict[int, list[int]] = {pid: [] for pid in pids}
+    for pid, stat in _all_stats():
+        siblings = children.get(_parent(stat))
+        if siblings is not None:
+            siblings.append(pid)
+            stats[pid] = stat
+        elif pid in children:
+            stats[pid] = stat
+    samples = {pid: _sample(pid, stat, names, now) for pid, stat in stats.items()}
+    hidden = [pid for pid in children if pid not in samples and _is_there(pid)]
+    return ProcessTable(samples=samples, children=children, hidden=hidden, taken_at=now)
+
+
+def _all_stats() -> Iterator[tuple[int, bytes]]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            stat = _read(f"/proc/{name}/stat")
+            if stat:
+                yield int(name), stat
+
+
+def _read(path: str) -> bytes:
+    """Return the beginning of a file; nothing if it is gone or may not be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, _LINE)
+    except OSError:  # ESRCH: it has ended between the two calls
+        return b""
+    finally:
+        os.close(fd)
+
+
+def _parent(stat: bytes) -> int:
+    """Return the ppid; the name before it is in parentheses and may hold anything."""
+    start = stat.rindex(b")") + 4
+    return int(stat[start : stat.index(b" ", start)])
+
+
+def _sample(pid: int, stat: bytes, names: _Names, now: float) -> Sample:
+    end = stat.rindex(b")")
+    fields = stat[end + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
+    started = int(fields[19]) / _TICKS
+    return Sample(
+        pid=pid,
+        command=_command(pid) or stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
+        user=names.of(_uid(pid)),
+        nice=int(fields[16]),
+        rss=int(fields[21]) * _PAGE,
+        vms=int(fields[20]),
+        cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
+        age=max(0.0, now - started),
+        birth=started,
+        is_zombie=fields[0] in b"ZX",
+    )
+
+
+def _command(pid: int) -> str:
+    """Return the name that the process goes by; nothing for a zombie."""
+    first, _, _ = _read(f"/proc/{pid}/cmdline").partition(b"\0")
+    return _name_of(first.decode(errors="replace"))
+
+
+def _uid(pid: int) -> int | None:
+    status = _read(f"/proc/{pid}/status")
+    _, found, rest = status.partition(b"\nUid:\t")
+    return int(rest.split(None, 1)[0]) if found else None
+
+
+def _is_there(pid: int) -> bool:
+    """Tell whether it exists though it could not be read (mount option hidepid of proc(5))."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.path.exists(f"/proc/{pid}/stat")
+
+
+# Elsewhere
+
+
+def _read_psutil(pids: Collection[int]) -> ProcessTable:
+    now = time.time()
+    children: dict[int, list[int]] = {pid: [] for pid in pids}
+    samples: dict[int, Sample] = {}
+    hidden: list[int] = []
+    for process in psutil.process_iter(["ppid"]):
+        siblings = children.get(process.info["ppid"])
+        if siblings is not None:
+            siblings.append(process.pid)
+        if siblings is None and process.pid not in children:
+            continue
+        try:
+            samples[process.pid] = _psutil_sample(process, now)
+        except psutil.AccessDenied:
+            hidden.append(process.pid)
+        except psutil.NoSuchProcess:
+            continue
+    return ProcessTable(samples=samples, children=children, hidden=hidden, taken_at=now)
+
+
+def _psutil_sample(process: psutil.Process, now: float) -> Sample:
+    with process.oneshot():
+        created = process.create_time()
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE
+        memory = None if is_zombie else process.memory_info()
+        times = None if is_zombie else process.cpu_times()
+        words = [] if is_zombie else process.cmdline()
+        return Sample(
+            pid=process.pid,
+            command=_name_of(words[0] if words else "") or process.name(),
+            user=process.username(),
+            nice=int(process.nice()),
+            rss=memory.rss if memory else 0,
+            vms=memory.vms if memory else 0,
+            cpu=times.user + times.system if times else 0.0,
+            age=max(0.0, now - created),
+            birth=created,
+            is_zombie=is_zombie,
+        )
+
+
+# Both
+
+
+@dataclass(slots=True)
+class _Names:
+    """Users by number, each looked up once: a directory service may be behind it."""
+
+    _known: dict[int | None, str] = field(default_factory=lambda: {None: "N/A"})
+
+    def of(self, uid: int | None) -> str:
+        if uid not in self._known:
+            self._known[uid] = str(uid)
+            with suppress(KeyError):
+                self._known[uid] = pwd.getpwuid(uid or 0).pw_name
+        return self._known[uid]
+
+
+def _name_of(word: str) -> str:
+    """Return what is left of a title such as `/usr/bin/python3` or `nginx: worker process`."""
+    return os.path.basename(word.split(None, 1)[0]) if word.split() else ""
