@@ -22,6 +22,7 @@ __all__ = ["CircusSocket", "ConnectionWatch", "Sockets"]
 FAMILIES: Final = ("AF_INET", "AF_INET6", "AF_UNIX")
 TYPES: Final = ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET")
 LOOPBACK: Final[Mapping[int, str]] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
 LISTENING_TYPES: Final = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 SO_BINDTODEVICE: Final = 25  # socket(7), Linux only
 
@@ -141,6 +142,28 @@ class CircusSocket(socket.socket):
             if self.socktype in LISTENING_TYPES:
                 self.listen(self.backlog)
 
+    def adapt(self, config: SocketConfig) -> None:
+        """Take over what can change without binding anew: backlog, umask and replace. Raises SocketError."""
+        has_other_umask = self.umask != config.umask
+        self.backlog, self.umask, self.replace = config.backlog, config.umask, config.replace
+        if not self.is_bound:
+            return
+        with self._people_errors():
+            if self.socktype in LISTENING_TYPES:
+                self.listen(self.backlog)  # again: listen(2), only the backlog changes
+            if has_other_umask and self._own_inode is not None and _inode(self.path) == self._own_inode:
+                os.chmod(str(self.path), 0o777 & ~_effective_umask(self.umask))
+
+    def clashes_with(self, other: CircusSocket) -> bool:
+        """Tell whether one can't be bound while the other is; two that share by so_reuseport can."""
+        if self.is_unix or other.is_unix:
+            return self.is_unix and other.is_unix and self.path == other.path
+        if (self.socktype, self.port) != (other.socktype, other.port) or not self.port:
+            return False
+        hosts = {self.host, other.host}
+        is_same = len(hosts) == 1 or (self.family == other.family and bool(hosts & WILDCARDS))
+        return is_same and not (self.is_per_worker and other.is_per_worker)
+
     def close(self) -> None:
         """Close; remove a unix path if this object bound it and nobody has replaced it since."""
         if self._own_inode is not None and _inode(self.path) == self._own_inode:
@@ -231,6 +254,11 @@ class CircusSocket(socket.socket):
             self.bind(path)
         self._own_inode = _inode(path)  # the kernel keeps the inode, and so its number, while we are open
 
+    def bind_only(self) -> None:
+        """Bind an internet address, so that nobody can connect yet; raises SocketError."""
+        with self._people_errors():
+            self.bind(self._address)
+
     def _learn_port(self) -> None:
         if not self.is_unix and self.socktype != socket.SOCK_RAW:
             self.host, self.port = self.getsockname()[:2]
@@ -277,6 +305,7 @@ class Sockets(Mapping[str, CircusSocket]):
 
     def __init__(self, sockets: Iterable[CircusSocket | SocketConfig] = ()) -> None:
         self._sockets: dict[str, CircusSocket] = {}
+        self._leaving: list[CircusSocket] = []
         try:
             for each in sockets:
                 self.add(each)
@@ -306,6 +335,26 @@ class Sockets(Mapping[str, CircusSocket]):
         self._known(name).close()
         del self._sockets[name.lower()]
 
+    def exchange(self, name: str, new: CircusSocket | None) -> CircusSocket | None:
+        """Put another socket, or none, in the place of one; the old one stays open until it is dismissed."""
+        old = self._sockets.pop(name.lower(), None)
+        if new is not None:
+            self._sockets[name.lower()] = new
+        if old is not None:
+            self._leaving.append(old)
+        return old
+
+    def dismiss(self, old: CircusSocket) -> None:
+        """Close one that was exchanged."""
+        if old in self._leaving:
+            self._leaving.remove(old)
+        old.close()
+
+    def release_all(self) -> dict[str, CircusSocket]:
+        """Hand all of them over to the caller, who closes them."""
+        handed, self._sockets = self._sockets, {}
+        return handed
+
     def bind_all(self) -> None:
         """Bind every socket that is neither bound nor made per worker; all or none.
 
@@ -332,8 +381,17 @@ class Sockets(Mapping[str, CircusSocket]):
 
     def close_all(self) -> None:
         """Close and forget all of them; unix paths bound here are removed."""
+        while self._leaving:
+            self._leaving.pop().close()
         while self._sockets:
             self._sockets.popitem()[1].close()
+
+    def try_shared_addresses(self) -> None:
+        """Make sure that so_reuseport sockets can be bound, without listening; raises SocketError."""
+        for each in self._sockets.values():
+            if each.is_per_worker:
+                with each.renew() as trial:
+                    trial.bind_only()
 
     def fileno(self, name: str) -> int:
         """Return the descriptor; raises SocketError for an unknown name."""
@@ -460,6 +518,14 @@ def _protocol(name: str, proto: str | None) -> int:
         raise SocketError(
             f"socket {name!r}: proto must be a protocol such as tcp, udp or icmp, got {proto!r}"
         ) from None
+
+
+def _effective_umask(umask: int | None) -> int:
+    if umask is not None:
+        return umask
+    own = os.umask(0o077)  # there is no other way to read it: umask(2)
+    os.umask(own)
+    return own
 
 
 @contextmanager
