@@ -205,6 +205,13 @@ class Crew:
         self._announce_spawn(process)
         self.publish(events.Reaped, process_pid=process.pid, exit_code=returncode)
 
+    def renew_expiries(self) -> None:
+        """max_age has changed: let it count for those that run, too."""
+        for process in self._processes.values():
+            started = process.worker.started
+            if started is not None:
+                process.worker.expires = self._expiry(started)
+
     def _expiry(self, now: float) -> float | None:
         """When max_age is over; drawn once for each process."""
         if self.config.max_age <= 0:

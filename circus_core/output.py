@@ -119,17 +119,30 @@ class WatcherOutput:
         Raises:
             SpawnError: a stream can't be made; the old ones stay.
         """
-        old_config, self.config = self.config, config
-        if _outputs(old_config) == _outputs(config):
-            return
-        old, self._runners = self._runners, {}
-        try:
-            self._runners = dict(self._made_runners())
-        except SpawnError:
-            self.config, self._runners = old_config, old
-            raise
-        if self._is_open:
-            self._hand_over(old)
+        self.take(config, self.prepare(config))
+
+    def prepare(self, config: WatcherConfig) -> dict[str, SinkRunner] | None:
+        """Make the streams of other options, for take() or discard(); None: the streams do not change.
+
+        Raises:
+            SpawnError: a stream can't be made.
+        """
+        if _outputs(self.config) == _outputs(config):
+            return None
+        return dict(self._made_runners(config))
+
+    def take(self, config: WatcherConfig, streams: dict[str, SinkRunner] | None) -> None:
+        """Take other options with the streams that prepare() made for them."""
+        self.config = config
+        if streams is not None:
+            old, self._runners = self._runners, streams
+            if self._is_open:
+                self._hand_over(old)
+
+    def discard(self, streams: dict[str, SinkRunner] | None) -> None:
+        """Close streams that were prepared in vain."""
+        for runner in (streams or {}).values():
+            self._close_later(runner)
 
     def _hand_over(self, old: dict[str, SinkRunner]) -> None:
         for name, runner in self._runners.items():
@@ -154,13 +167,12 @@ class WatcherOutput:
         if self._is_open:
             return
         if not self._runners:
-            self._runners = dict(self._made_runners())
+            self._runners = dict(self._made_runners(self.config))
         for runner in self._runners.values():
             runner.open()
         self._is_open = True
 
-    def _made_runners(self) -> Iterator[tuple[str, SinkRunner]]:
-        config = self.config
+    def _made_runners(self, config: WatcherConfig) -> Iterator[tuple[str, SinkRunner]]:
         for name, stream, is_closed in _outputs(config):
             sink = None if is_closed else self._sink(name, stream)
             if sink is not None:

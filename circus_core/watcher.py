@@ -11,7 +11,7 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
@@ -24,6 +24,7 @@ from circus_core.description import describe_watcher
 from circus_core.errors import MessageError, SocketError
 from circus_core.history import Failure
 from circus_core.observed import Observed
+from circus_core.pipes import SinkRunner
 from circus_core.plan import (
     AbandonReload,
     Action,
@@ -49,12 +50,15 @@ from circus_core.sockets import ConnectionWatch
 from circus_core.spawning import named_sockets, used_sockets
 from circus_core.states import WatcherEvent, WatcherState
 
-__all__ = ["Changes", "Watcher"]
+__all__ = ["Changes", "Streams", "Watcher"]
 
 log = logging.getLogger("circus")
 
 Changes = Mapping[str, list[int]]
 """Sorted pids: `started` and `kept`, and `stopped` where processes were replaced."""
+
+Streams = dict[str, SinkRunner] | None
+"""Prepared and not in use yet, by the name of the output; None: nothing changes."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -101,6 +105,7 @@ class Watcher:
         self._policy = _policy(config)
         self._crew = Crew(self, self._seen, runtime)
         self._reason = ""
+        self._has_given_up = False
         self._is_retired = False
         self._is_abandoned = False
         self._hook: asyncio.Task[None] | None = None  # before_start, after_start or before_stop
@@ -143,6 +148,11 @@ class Watcher:
     def is_idle(self) -> bool:
         """Nothing runs and nothing is wanted."""
         return self.state is WatcherState.STOPPED and not self._desired.running
+
+    @property
+    def has_given_up(self) -> bool:
+        """It is stopped, or about to be, because it could not go on: nobody told it to stop."""
+        return self._has_given_up
 
     def __repr__(self) -> str:
         return f"<Watcher {self.name!r} {self.state.value} {len(self._crew.processes)}/{self.numprocesses}>"
@@ -302,6 +312,48 @@ class Watcher:
             return self.reload()
         return resized or self._outcome(lambda: None)
 
+    def prepare_streams(self, config: WatcherConfig) -> Streams:
+        """Make the streams of a changed section, for reconfigure() or discard_streams(). Raises SpawnError."""
+        return self._crew.output.prepare(config)
+
+    def discard_streams(self, streams: Streams) -> None:
+        """Close streams that were prepared in vain."""
+        self._crew.output.discard(streams)
+
+    def reconfigure(
+        self, config: WatcherConfig, *, options: Collection[str], streams: Streams, replaces: bool
+    ) -> asyncio.Future[Any]:
+        """Take over a changed section. One that is stopped stays so.
+
+        Args:
+            config: all of it; `numprocesses` counts only if it is among the changed options.
+            options: names of those that changed, for events.
+            streams: what prepare_streams() made for it.
+            replaces: replace the processes, also with send_hup, whose SIGHUP would change nothing. With
+                sockets of circus a new one starts first; else an old one goes first, since the address it may
+                have bound is not free before.
+        """
+        if config.env != self.config.env:
+            self.env = dict(config.env)
+        has_other_age = _ages(config) != _ages(self.config)
+        self._crew.output.take(config, streams)
+        self.config, self._policy = config, _policy(config)
+        if has_other_age:
+            self._crew.renew_expiries()
+        for _ in options:
+            self._crew.publish(events.Updated)
+        resized = self.set_numprocesses(config.numprocesses) if "numprocesses" in options else None
+        if replaces and not self.is_idle:
+            how = Replacement.ROLLING if _has_lent_sockets(config) else Replacement.SEQUENTIAL
+            replaced = self._reload(how, self._crew.pids(), hang_up=False)
+            return asyncio.shield(self._crew.task(replaced))
+        return resized or self._outcome(lambda: None)
+
+    def sockets_changed(self) -> None:
+        """Wait for connections to the sockets that there are now."""
+        self._connections.cancel()
+        self.look()
+
     def retire(self) -> asyncio.Future[None]:
         """Want it stopped for good: no later wish starts it again."""
         self._is_retired = True
@@ -341,6 +393,7 @@ class Watcher:
         log.warning("%s: %s", self.name, reason)
         self._wish(running=False)
         self._reason = reason
+        self._has_given_up = True
 
     def _wish(self, **changes: Any) -> None:
         self._desired = replace(self._desired, **changes)
@@ -348,6 +401,7 @@ class Watcher:
             self._desired = replace(self._desired, running=False)
         if "running" in changes or self._desired.running:
             self._reason = ""  # why it is stopped stays true when only the number changes
+            self._has_given_up = False
         self.look()
 
     def _reconcile(self) -> None:
@@ -477,11 +531,13 @@ class Watcher:
         await self._crew.after_last_tasks()  # after_reap of its processes
         await self._runtime.hooks.after_stop(self)
 
-    async def _reload(self, how: Replacement, before: frozenset[int]) -> Changes:
+    async def _reload(
+        self, how: Replacement, before: frozenset[int], *, hang_up: bool = True
+    ) -> Changes:
         verdict = await self._runtime.hooks.before_reload(self)
         if not verdict:
             log.warning("%s: before_reload said no (%s)", self.name, verdict.by)
-        elif self.config.send_hup:
+        elif self.config.send_hup and hang_up:
             self._hang_up()
             await self._reloaded()
         else:
@@ -554,6 +610,14 @@ def _policy(config: WatcherConfig) -> Policy:
         singleton=config.singleton,
         on_demand=config.on_demand,
     )
+
+
+def _has_lent_sockets(config: WatcherConfig) -> bool:
+    return config.use_sockets or config.stdin_socket is not None
+
+
+def _ages(config: WatcherConfig) -> tuple[int, int]:
+    return config.max_age, config.max_age_variance
 
 
 def _started(before: frozenset[int], after: frozenset[int]) -> Changes:
