@@ -23,6 +23,7 @@ from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
 from circus_core.plugin_watcher import plugin_command
 from circus_core.plugins import HookPlugins
+from circus_core.roles import Roles
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import SectionHooks, check_hooks
 from circus_core.sockets import Sockets
@@ -97,6 +98,7 @@ class Arbiter:
         self.hooks = Hooks(plugins, publish=self.publish, clock=self.clock)
         section_hooks = SectionHooks(workers=self._workers, publish=self.publish, clock=self.clock)
         plugins.add(section_hooks, "section hooks")
+        plugins.add(Roles(), "roles")
         self._gauge = Gauge(hooks=self.hooks, workers=self._workers)
         self._subreaper = subreaper
         self._check_config = check_config

@@ -1,14 +1,17 @@
-"""Who may talk to the daemon: its own user, root and the endpoint's owner, as the system knows them.
+"""Who may talk to the daemon: told apart by user as the system knows it, or by the keys that they show.
 
 Each new connection is put to the Gatekeeper by libzmq (ZAP, RFC 27) before a byte of it counts, which also
 makes libzmq refuse the first two versions of its protocol, whose frames a web browser can be made to send.
 
-For ipc the peer's uid comes with the question (SO_PEERCRED). For tcp it does not, so two facts are joined:
+For ipc the peer's uid comes with the question (SO_PEERCRED), with CURVE its public key. For plain tcp nothing
+does, so two facts are joined:
 - at the question: who is connected to our port, and whose they are (circus_core.connections). If none
   of them may talk to us the peer is refused, else it is let in for now with this list as its user id.
 - at its first message: the peer's own socket, which the message names. Its inode must be on that list. As the
   socket was open when the list was made, a descriptor that was closed and used again since is not mistaken
   for it.
+
+A key that is revoked counts no more from the next look on: its messages are dropped and its connections cut.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ import asyncio
 import itertools
 import os
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+import socket as sockets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,23 +30,14 @@ import zmq
 
 from circus_core.connections import can_tell, tcp_clients
 from circus_core.errors import EndpointError
+from circus_core.identity import Identity, Role
+from circus_core.keyring import AdmittedKeys
 from circus_core.port import Port
 from circus_core.workers import Workers
 
-__all__ = ["Gatekeeper", "Peer"]
+__all__ = ["Gatekeeper"]
 
 _ADDRESS: Final = "inproc://zeromq.zap.01"
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A client that was let in. `pid` is known on ipc only, and may have been used again since."""
-
-    uid: int
-    pid: int | None = None
-
-    def __str__(self) -> str:
-        return f"uid {self.uid}" if self.pid is None else f"uid {self.uid}, pid {self.pid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +46,50 @@ class _Connection:
 
     descriptor: int
     inode: int
-    peer: Peer
+    identity: Identity
 
     def is_open(self) -> bool:
         return _inode_of(self.descriptor) == self.inode
+
+    def cut(self) -> None:
+        """End it at once, if it is still open: libzmq drops the peer with all that was to be sent to it."""
+        with suppress(OSError):
+            copy = os.dup(self.descriptor)  # ours, so that it can't become another's between look and end
+            with sockets.socket(fileno=copy) as connection:
+                if _inode_of(copy) == self.inode:
+                    connection.shutdown(sockets.SHUT_RDWR)
 
 
 class Gatekeeper:
     """Lets peers in and tells who sent a message. Belongs to the loop's thread.
 
-    Answers for all guarded sockets of one ZeroMQ context, which can have only one such handler.
+    Answers for all guarded sockets of one ZeroMQ context, which can have only one such handler. A guarded
+    socket is on ipc unless one of `ask_for_users`, `ask_for_keys` and `ask_nobody` has been called for its
+    domain before a peer comes.
     """
 
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         *,
-        allowed: Collection[int],
+        roles: Mapping[int, Role],
+        keys: AdmittedKeys,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Bind the handler; from now on it has to be closed.
 
         Args:
-            allowed: user ids that are let in.
+            roles: by the user ids that are let in.
+            keys: those that are let in where keys are asked for.
         """
-        self._allowed = frozenset(allowed)
+        self._roles = dict(roles)
+        self._keys = keys
         self._loop = loop
         self._seal = secrets.token_hex(16)  # marks the user ids that we gave
         self._numbers = itertools.count(1)
         self._ports: dict[bytes, int] = {}
+        self._keyed: set[bytes] = set()
+        self._open: set[bytes] = set()
         self._connections: dict[str, _Connection] = {}
         self._waiting: list[list[bytes]] = []
         self._scan: asyncio.Task[None] | None = None
@@ -92,8 +103,8 @@ class Gatekeeper:
         socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode())
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # refuse peers if nobody answers
 
-    def watch_tcp(self, domain: str, port: int) -> None:
-        """Tell on which port the sockets of a domain are; without this they are on ipc.
+    def ask_for_users(self, domain: str, port: int) -> None:
+        """Tell the peers of a tcp port apart by their users.
 
         Raises:
             EndpointError: this system does not tell whose a tcp connection is.
@@ -101,11 +112,19 @@ class Gatekeeper:
         if not can_tell():
             raise EndpointError(
                 f"can't use tcp port {port}: without /proc/net/tcp nobody could be told from the owner; "
-                "use ipc://PATH"
+                "use ipc://PATH, or auth = curve with keys from 'circusctl keys make'"
             )
         self._ports[domain.encode()] = port
 
-    def identify(self, frame: zmq.Frame) -> Peer | None:
+    def ask_for_keys(self, domain: str) -> None:
+        """Tell peers apart by their keys; the socket is a CURVE server."""
+        self._keyed.add(domain.encode())
+
+    def ask_nobody(self, domain: str) -> None:
+        """Let everybody in who speaks a version of the protocol that a browser can't."""
+        self._open.add(domain.encode())
+
+    def identify(self, frame: zmq.Frame) -> Identity | None:
         """Return who sent a message, None if it is nobody who may."""
         user_id = _text_property(frame, "User-Id")
         seal, _, rest = user_id.partition(" ")
@@ -114,9 +133,18 @@ class Gatekeeper:
         transport, _, detail = rest.partition(" ")
         if transport == "ipc":
             uid, _, pid = detail.partition(" ")
-            return Peer(int(uid), int(pid))
+            return Identity(role=self._roles[int(uid)], transport="ipc", uid=int(uid), pid=int(pid))
+        if transport == "open":
+            return Identity()
+        if transport == "key":
+            return self._identify_key(user_id, detail.partition(" ")[2], frame)
         known = self._connections.get(user_id)
-        return known.peer if known is not None else self._recognize(user_id, detail, frame)
+        return known.identity if known is not None else self._recognize(user_id, detail, frame)
+
+    def cut_revoked(self) -> None:
+        """Have the list of admitted keys looked at, and end the connections of keys that are gone from it."""
+        if self._keyed and self._keys.refresh():
+            self._cut_revoked()
 
     def close(self) -> None:
         """Stop answering; the guarded sockets are closed before."""
@@ -133,6 +161,10 @@ class Gatekeeper:
         if domain in self._ports:
             self._waiting.append(question)
             self._start_scan()
+        elif domain in self._keyed:
+            self._answer(question, self._key_user_id(question[7], question[8:]))
+        elif domain in self._open:
+            self._answer(question, f"{self._seal} open")
         else:
             self._answer(question, self._ipc_user_id(address.decode(errors="replace")))
 
@@ -142,7 +174,39 @@ class Gatekeeper:
         if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
             return ""
         uid, _, pid = numbers
-        return f"{self._seal} ipc {uid} {pid}" if int(uid) in self._allowed else ""
+        return f"{self._seal} ipc {uid} {pid}" if int(uid) in self._roles else ""
+
+    # Keys
+
+    def _key_user_id(self, mechanism: bytes, credentials: Sequence[bytes]) -> str:
+        """Return the user id for a peer that has proved to own the key it showed, empty to refuse it."""
+        self.cut_revoked()
+        self._forget_closed()
+        if mechanism != b"CURVE" or len(credentials) != 1:
+            return ""
+        key = credentials[0].hex()
+        return f"{self._seal} key {next(self._numbers)} {key}" if self._keys.find(key) else ""
+
+    def _identify_key(self, user_id: str, key: str, frame: zmq.Frame) -> Identity | None:
+        self.cut_revoked()
+        admission = self._keys.find(key)
+        known = self._connections.get(user_id)
+        if known is None:
+            descriptor = _descriptor_of(frame)
+            identity = Identity(key=key)
+            known = self._connections[user_id] = _Connection(descriptor, _inode_of(descriptor), identity)
+        if admission is None:
+            known.cut()
+            return None
+        return Identity(role=admission.role, key=key, name=admission.name)
+
+    def _cut_revoked(self) -> None:
+        for known in self._connections.values():
+            key = known.identity.key
+            if key is not None and self._keys.find(key) is None:
+                known.cut()
+
+    # Users on tcp
 
     def _start_scan(self) -> None:
         if self._scan is None or self._scan.done():
@@ -164,19 +228,19 @@ class Gatekeeper:
         possible = [
             f"{inode}:{uid}"
             for inode, uid in clients.items()
-            if uid in self._allowed and inode not in recognized
+            if uid in self._roles and inode not in recognized
         ]
         return f"{self._seal} tcp {next(self._numbers)} {','.join(possible)}" if possible else ""
 
-    def _recognize(self, user_id: str, detail: str, frame: zmq.Frame) -> Peer | None:
+    def _recognize(self, user_id: str, detail: str, frame: zmq.Frame) -> Identity | None:
         descriptor = _descriptor_of(frame)
         inode = _inode_of(descriptor)
         pairs = (pair.partition(":") for pair in detail.partition(" ")[2].split(","))
         for candidate, _, uid in pairs:
             if int(candidate) == inode:
-                connection = _Connection(descriptor, inode, Peer(int(uid)))
-                self._connections[user_id] = connection
-                return connection.peer
+                identity = Identity(role=self._roles[int(uid)], uid=int(uid))
+                self._connections[user_id] = _Connection(descriptor, inode, identity)
+                return identity
         return None
 
     def _forget_closed(self) -> None:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
-import pwd
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import zmq
 
-from circus_core import endpoints, wire
-from circus_core.auth import Gatekeeper, Peer
+from circus_core import wire
 from circus_core.clock import Clock
 from circus_core.commands.command import Command, Result
 from circus_core.commands.properties import Properties
 from circus_core.commands.target import ControlledArbiter
+from circus_core.config.model import ArbiterConfig
 from circus_core.errors import CircusError, CommandError, DriverError, EndpointError, UnknownCommandError
 from circus_core.events import Event
-from circus_core.port import Port
-from circus_core.workers import Workers
+from circus_core.guarded import EventSocket, GuardedSockets
+from circus_core.identity import Identity
 
 __all__ = ["ControlHooks", "Controller", "FindCommand"]
 
@@ -32,27 +31,23 @@ log = logging.getLogger("circus")
 FindCommand = Callable[[str], Command[Any, Any]]
 """Finds a command by its name, lower case; raises UnknownCommandError or DriverError."""
 
-_CONTROL: Final = "circus-control"  # ZAP domains
-_EVENTS: Final = "circus-events"
 _UNFINISHED_LIMIT: Final = 256  # requests of one connection
 _REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
-_EVENT_QUEUE: Final = 10_000  # events that it holds for a subscriber
-_LINGER: Final = 1000  # milliseconds for the last reply to leave
 
 
 class ControlHooks(Protocol):
     """The hooks around commands; see the specifications in `circus_core.hookspecs.control`."""
 
     async def authorize(
-        self, identity: object, command: str, properties: Mapping[str, Any], /
+        self, identity: Identity, command: str, properties: Mapping[str, Any], access: str, /
     ) -> Verdict: ...
 
     async def before_command(
-        self, identity: object, command: str, properties: Mapping[str, Any], /
+        self, identity: Identity, command: str, properties: Mapping[str, Any], /
     ) -> None: ...
 
     async def after_command(
-        self, identity: object, command: str, properties: Mapping[str, Any], error: str, /
+        self, identity: Identity, command: str, properties: Mapping[str, Any], error: str, /
     ) -> None: ...
 
 
@@ -68,8 +63,7 @@ class Verdict(Protocol):
 class Controller:
     """Takes requests, has each carried out in a task of its own, answers; publishes events.
 
-    Belongs to the loop's thread. Has a ZeroMQ context of its own, because whoever answers libzmq's questions
-    about peers answers them for a whole context, and because its end is how endpoints become free at once.
+    Belongs to the loop's thread.
     """
 
     def __init__(
@@ -78,7 +72,6 @@ class Controller:
         *,
         endpoint: str,
         pubsub_endpoint: str,
-        endpoint_owner: str | None = None,
         commands: FindCommand,
         hooks: ControlHooks,
         clock: Clock,
@@ -87,13 +80,12 @@ class Controller:
         """Do nothing yet; `bind` opens the endpoints.
 
         Args:
+            arbiter: its `config` says who may talk to it.
             endpoint: where requests come in, `tcp://HOST:PORT` or `ipc://PATH`.
             pubsub_endpoint: where events go out.
-            endpoint_owner: name of a user who may talk to the daemon besides its own user and root.
         """
         self._arbiter = arbiter
         self._wanted = (endpoint, pubsub_endpoint)
-        self._owner = endpoint_owner
         self._find_command = commands
         self._hooks = hooks
         self._clock = clock
@@ -122,17 +114,11 @@ class Controller:
         Raises:
             EndpointError: nothing is left open.
         """
-        allowed = {0, os.geteuid()}
-        if self._owner is not None:
-            allowed.add(_uid(self._owner))
+        config = replace(
+            self._arbiter.config, endpoint=self._wanted[0], pubsub_endpoint=self._wanted[1]
+        )
         try:
-            self._open = _Endpoints(
-                *self._wanted,
-                owner=self._owner,
-                allowed=allowed,
-                loop=self._loop,
-                on_request=self._on_request,
-            )
+            self._open = _Endpoints(config, loop=self._loop, on_request=self._on_request)
         except zmq.ZMQError as error:  # no descriptor is left
             raise EndpointError(f"can't open the endpoints: {str(error).lower()}") from error
 
@@ -178,7 +164,7 @@ class Controller:
 
     # Requests
 
-    def _on_request(self, peer: Peer, frames: Sequence[bytes]) -> None:
+    def _on_request(self, identity: Identity, frames: Sequence[bytes]) -> None:
         way_back, body = wire.split_request(frames)
         routing_id = way_back[0]
         if self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
@@ -187,7 +173,7 @@ class Controller:
             self._refuse(way_back, body, error)
             return
         self._unfinished[routing_id] += 1
-        task = self._loop.create_task(self._serve(peer, way_back, body), name="circus request")
+        task = self._loop.create_task(self._serve(identity, way_back, body), name="circus request")
         self._requests.add(task)
         task.add_done_callback(lambda done: self._forget(done, routing_id))
 
@@ -197,33 +183,33 @@ class Controller:
         if not self._unfinished[routing_id]:
             del self._unfinished[routing_id]
 
-    async def _serve(self, peer: Peer, way_back: list[bytes], body: bytes) -> None:
+    async def _serve(self, identity: Identity, way_back: list[bytes], body: bytes) -> None:
         request: wire.Request | None = None
         try:
             request = wire.decode_message(body)
-            result = await self._carry_out(peer, request)
+            result = await self._carry_out(identity, request)
             reply = wire.encode_reply(result.to_json(), request_id=request.id, time=self._clock.wall())
         except (CircusError, OSError) as error:
             reply = self._error_reply(error, request)
         except asyncio.CancelledError:
             reply = self._error_reply(CommandError("circusd ends"), request)
         except Exception as error:  # commands come from anybody
-            log.exception("request of %s failed", peer)
+            log.exception("request of %s failed", identity)
             reply = self._error_reply(CommandError(f"{type(error).__name__}: {error}"), request)
         if request is None or not request.is_cast:
             self._send(way_back, reply)
 
-    async def _carry_out(self, peer: Peer, request: wire.Request) -> Result:
+    async def _carry_out(self, identity: Identity, request: wire.Request) -> Result:
         """Check the request, ask whether it may be carried out, do it and tell how it ended."""
         name, properties = request.command(), request.properties()
         command = self._command(name)
         parsed = command.parse(Properties(properties))
-        verdict = await self._hooks.authorize(peer, name, properties)
+        verdict = await self._hooks.authorize(identity, name, properties, command.access)
         if not verdict:
             raise CommandError(
-                f"'{name}' is not allowed for {peer}" + (f": {verdict.by}" if verdict.by else "")
+                f"'{name}' is not allowed for {identity}" + (f": {verdict.by}" if verdict.by else "")
             )
-        await self._hooks.before_command(peer, name, properties)
+        await self._hooks.before_command(identity, name, properties)
         outcome = "cancelled"
         try:
             result: Result = await command.execute(self._arbiter, parsed)
@@ -232,7 +218,7 @@ class Controller:
             outcome = str(error) or type(error).__name__
             raise
         finally:
-            await self._hooks.after_command(peer, name, properties, outcome)
+            await self._hooks.after_command(identity, name, properties, outcome)
         if result.unfinished is not None:
             self._follow(name, result.unfinished)
         return result
@@ -277,40 +263,27 @@ class Controller:
 
 
 class _Endpoints:
-    """The two sockets while they are open, and the gatekeeper in front of them."""
+    """The two sockets while they are open."""
 
     def __init__(
         self,
-        endpoint: str,
-        pubsub_endpoint: str,
+        config: ArbiterConfig,
         *,
-        owner: str | None,
-        allowed: set[int],
         loop: asyncio.AbstractEventLoop,
-        on_request: Callable[[Peer, Sequence[bytes]], None],
+        on_request: Callable[[Identity, Sequence[bytes]], None],
     ) -> None:
         self._on_request = on_request
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._gatekeeper = Gatekeeper(self._context, allowed=allowed, loop=loop)
-        self._ports: list[Port] = []
-        self._bound: list[endpoints.BoundEndpoint] = []
+        self._sockets = GuardedSockets(config, loop=loop)
         try:
-            requests = self._socket(zmq.ROUTER, _CONTROL)
+            requests = self._sockets.socket(zmq.ROUTER)
             requests.setsockopt(zmq.RCVHWM, _REQUEST_QUEUE)
             requests.setsockopt(zmq.ROUTER_MANDATORY, 1)  # tell us what can't be delivered
-            self.control = self._bind(requests, endpoint, _CONTROL, owner)
-            self._requests = self._read(requests, self._on_message, loop)
-            published = self._socket(zmq.XPUB, _EVENTS)
-            published.setsockopt(zmq.XPUB_MANUAL, 1)
-            published.setsockopt(zmq.XPUB_NODROP, 1)
-            published.setsockopt(zmq.SNDHWM, _EVENT_QUEUE)
-            self.events = self._bind(published, pubsub_endpoint, _EVENTS, owner)
-            self._events = self._read(published, self._on_subscription, loop)
+            self.control = self._sockets.open(requests, config.endpoint)
+            self._requests = self._sockets.read(requests, self._on_message)
+            self.events = EventSocket(self._sockets, config.pubsub_endpoint)
         except BaseException:
-            self._close_sockets()
-            self._context.destroy(linger=0)
+            self._sockets.abandon()
             raise
-        self._warn_about_the_network()
 
     def send_reply(self, frames: Sequence[bytes]) -> bool:
         """Send to one peer; False if it was lost, since the peer does not read its replies."""
@@ -323,79 +296,19 @@ class _Endpoints:
 
     def send_event(self, frames: Sequence[bytes]) -> bool:
         """Send to all subscribers; False if some did not keep up, to whom it was not sent."""
-        if self._events.send(frames):
-            return True
-        socket = self._events.socket
-        socket.setsockopt(zmq.XPUB_NODROP, 0)  # the others must not suffer
-        self._events.send(frames)
-        socket.setsockopt(zmq.XPUB_NODROP, 1)
-        return False
+        return self.events.send(frames)
 
     def stop_reading(self) -> None:
         self._requests.stop_reading()
 
     async def close(self) -> None:
-        """Close everything, after what was sent has left or _LINGER is over."""
-        self._close_sockets(linger=_LINGER)
-        workers = Workers(limit=1)
-        await workers.run(self._context.term)
-        workers.close()
-
-    def _socket(self, kind: int, domain: str) -> zmq.Socket[bytes]:
-        socket = self._context.socket(kind)
-        socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_MESSAGE)
-        socket.setsockopt(zmq.LINGER, 0)
-        self._gatekeeper.guard(socket, domain)
-        return socket
-
-    def _bind(
-        self, socket: zmq.Socket[bytes], endpoint: str, domain: str, owner: str | None
-    ) -> endpoints.BoundEndpoint:
-        bound = endpoints.bind(socket, endpoint, owner=owner)
-        self._bound.append(bound)
-        if bound.port is not None:
-            self._gatekeeper.watch_tcp(domain, bound.port)
-        return bound
-
-    def _read(
-        self,
-        socket: zmq.Socket[bytes],
-        on_message: Callable[[list[zmq.Frame]], None],
-        loop: asyncio.AbstractEventLoop,
-    ) -> Port:
-        port = Port(socket, on_message, loop=loop)
-        self._ports.append(port)
-        return port
+        """Close everything, after what was sent has left or a second is over."""
+        await self._sockets.close()
 
     def _on_message(self, frames: list[zmq.Frame]) -> None:
-        peer = self._gatekeeper.identify(frames[-1])
-        if peer is not None:
-            self._on_request(peer, [frame.bytes for frame in frames])
-
-    def _on_subscription(self, frames: list[zmq.Frame]) -> None:
-        """Subscribe a peer to what it asks for, or end that: subscriptions count only if we confirm them."""
-        message = frames[0].bytes
-        if message[:1] == b"\0":
-            self._events.socket.setsockopt(zmq.UNSUBSCRIBE, message[1:])
-        elif message[:1] == b"\1" and self._gatekeeper.identify(frames[0]) is not None:
-            self._events.socket.setsockopt(zmq.SUBSCRIBE, message[1:])
-        self._events.check()
-
-    def _close_sockets(self, *, linger: int = 0) -> None:
-        for port in self._ports:
-            port.close(linger=linger)
-        for bound in self._bound:
-            bound.remove_file()
-        self._gatekeeper.close()
-
-    def _warn_about_the_network(self) -> None:
-        for bound in self._bound:
-            if not bound.is_local():
-                log.warning(
-                    "endpoint %s can be reached from other machines: programs there are refused, because it "
-                    "can't be told whose they are; tcp://127.0.0.1:PORT and ipc://PATH are local",
-                    bound.address,
-                )
+        identity = self._sockets.identify(frames[-1])
+        if identity is not None:
+            self._on_request(identity, [frame.bytes for frame in frames])
 
 
 async def _log_failure(name: str, work: Awaitable[object]) -> None:
@@ -405,10 +318,3 @@ async def _log_failure(name: str, work: Awaitable[object]) -> None:
         log.error("command '%s' failed after its reply: %s", name, error)
     except Exception:
         log.exception("command '%s' failed after its reply", name)
-
-
-def _uid(owner: str) -> int:
-    try:
-        return pwd.getpwnam(owner).pw_uid
-    except KeyError:
-        raise EndpointError(f"endpoint_owner must be a user of this machine, got '{owner}'") from None

@@ -15,10 +15,11 @@ import zmq
 
 from circus_core.errors import EndpointError
 
-__all__ = ["BoundEndpoint", "bind"]
+__all__ = ["BoundEndpoint", "bind", "is_local_tcp"]
 
 _BACKLOG: Final = 128
 _OWNER_ONLY: Final = 0o177  # umask: read and write for the owner, nothing for others
+_EVERYBODY: Final = 0o666
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,7 @@ class BoundEndpoint:
 
     def is_local(self) -> bool:
         """Whether only programs on this machine can reach it."""
-        if self.port is None:
-            return True
-        host = self.address.removeprefix("tcp://").rpartition(":")[0].strip("[]").partition("%")[0]
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return self.port is None or _is_loopback(self.address)
 
     def remove_file(self) -> None:
         """Delete the socket file, unless someone else's has taken its place."""
@@ -55,42 +53,69 @@ class BoundEndpoint:
             pass
 
 
-def bind(zmq_socket: zmq.Socket[bytes], endpoint: str, *, owner: str | None = None) -> BoundEndpoint:
+def is_local_tcp(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> bool:
+    """Return whether only programs on this machine could reach a tcp endpoint, once it is bound.
+
+    HOST may be an address, a name, `*` or the name of an interface: what libzmq makes of it is asked for by
+    binding it to a free port for a moment. Raises EndpointError if it can't be bound.
+    """
+    host, colon, _ = endpoint.removeprefix("tcp://").rpartition(":")
+    with context.socket(zmq.ROUTER) as probe:
+        probe.setsockopt(zmq.LINGER, 0)
+        address = f"tcp://{host}:*" if colon else endpoint
+        return _bind_tcp(probe, address, called=endpoint).is_local()
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]").partition("%")[0]
+    return ipaddress.ip_address(host).is_loopback
+
+
+def bind(
+    zmq_socket: zmq.Socket[bytes], endpoint: str, *, owner: str | None = None, is_shared: bool = False
+) -> BoundEndpoint:
     """Bind a socket; the file of an ipc endpoint is readable and writable for its owner only.
+
+    The folder of that file is made if it is missing, for the owner only too.
 
     Args:
         zmq_socket: not yet bound; all its options are set.
         endpoint: `tcp://HOST:PORT` (PORT may be `*`), `ipc://PATH` or `ipc://@ABSTRACT`.
         owner: user name who gets the socket file; None leaves it to the user of the daemon.
+        is_shared: others may connect too, whoever they are: their users are asked for afterwards.
 
     Raises:
         EndpointError: with what to do about it.
     """
     transport, separator, place = endpoint.partition("://")
     if transport == "ipc" and separator and place:
-        return _bind_ipc(zmq_socket, endpoint, place, owner)
+        return _bind_ipc(zmq_socket, endpoint, place, owner, is_shared=is_shared)
     if transport == "tcp" and separator and place:
         return _bind_tcp(zmq_socket, endpoint)
     raise EndpointError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got '{endpoint}'")
 
 
-def _bind_tcp(zmq_socket: zmq.Socket[bytes], endpoint: str) -> BoundEndpoint:
+def _bind_tcp(zmq_socket: zmq.Socket[bytes], endpoint: str, *, called: str = "") -> BoundEndpoint:
     try:
         zmq_socket.bind(endpoint)
     except zmq.ZMQError as error:
-        raise EndpointError(_explain(endpoint, error.errno or 0)) from error
+        raise EndpointError(_explain(called or endpoint, error.errno or 0)) from error
     address = zmq_socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
     return BoundEndpoint(address=address, port=int(address.rpartition(":")[2]))
 
 
-def _bind_ipc(zmq_socket: zmq.Socket[bytes], endpoint: str, place: str, owner: str | None) -> BoundEndpoint:
+def _bind_ipc(
+    zmq_socket: zmq.Socket[bytes], endpoint: str, place: str, owner: str | None, *, is_shared: bool
+) -> BoundEndpoint:
     # We bind and libzmq takes over (ZMQ_USE_FD): on its own it deletes the file of whoever is there.
     abstract = place.startswith("@")
     name = "\0" + place[1:] if abstract else place
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         try:
+            if not abstract:
+                _make_folder(Path(place).parent, mode=0o711 if is_shared or owner is not None else 0o700)
             _bind_listener(listener, name, is_abstract=abstract)
-            file = None if abstract else _socket_file(Path(place), owner)
+            file = None if abstract else _socket_file(Path(place), owner, is_shared=is_shared)
             listener.listen(_BACKLOG)
             listener.setblocking(False)
             zmq_socket.setsockopt(zmq.USE_FD, listener.fileno())
@@ -125,9 +150,18 @@ def _is_stale(path: str) -> bool:
         return probe.connect_ex(path) == errno.ECONNREFUSED
 
 
-def _socket_file(path: Path, owner: str | None) -> tuple[Path, int, int]:
+def _make_folder(folder: Path, *, mode: int) -> None:
+    """Make the last folder of the path if it is missing; others may pass it or not, but never list it."""
+    if not folder.exists() and folder.parent.exists():
+        folder.mkdir()
+        folder.chmod(mode)  # whatever the umask is
+
+
+def _socket_file(path: Path, owner: str | None, *, is_shared: bool) -> tuple[Path, int, int]:
     if owner is not None:
         os.chown(path, pwd.getpwnam(owner).pw_uid, -1)
+    if is_shared:
+        path.chmod(_EVERYBODY)
     found = path.stat()
     return path.absolute(), found.st_dev, found.st_ino
 

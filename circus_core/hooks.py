@@ -21,6 +21,7 @@ from circus_core.config.model import Config, SocketConfig, StreamConfig
 from circus_core.errors import ConfigError, PluginError
 from circus_core.events import Event, HookFailed, HookTimedOut, Publish
 from circus_core.hookspecs import ALLOWED, Verdict
+from circus_core.identity import Identity
 from circus_core.plugins import HookPlugins
 from circus_core.views import ArbiterView, ProcessView, WatcherView
 
@@ -206,14 +207,18 @@ class Hooks:
 
     # Control
 
-    async def authorize(self, identity: object, command: str, properties: Mapping[str, Any]) -> Verdict:
-        return await self._ask("authorize", identity=identity, command=command, properties=properties)
+    async def authorize(
+        self, identity: Identity, command: str, properties: Mapping[str, Any], access: str
+    ) -> Verdict:
+        return await self._ask(
+            "authorize", identity=identity, command=command, properties=properties, access=access
+        )
 
-    async def before_command(self, identity: object, command: str, properties: Mapping[str, Any]) -> None:
+    async def before_command(self, identity: Identity, command: str, properties: Mapping[str, Any]) -> None:
         await self._tell("before_command", identity=identity, command=command, properties=properties)
 
     async def after_command(
-        self, identity: object, command: str, properties: Mapping[str, Any], error: str
+        self, identity: Identity, command: str, properties: Mapping[str, Any], error: str
     ) -> None:
         await self._tell(
             "after_command", identity=identity, command=command, properties=properties, error=error

@@ -144,7 +144,9 @@ class Keyring:
         """
         known = parse_key(key)
         if not endpoint.removeprefix("tcp://") or not endpoint.startswith("tcp://") or " " in endpoint:
-            raise KeysError(f"keys are for tcp://HOST:PORT, or tcp://HOST for all its ports, got '{endpoint}'")
+            raise KeysError(
+                f"keys are for tcp://HOST:PORT, or tcp://HOST for all its ports, got '{endpoint}'"
+            )
         with self._locked():
             others = [line for line in self.servers() if line[0] != endpoint]
             self._write_servers([*others, (endpoint, known, note)])

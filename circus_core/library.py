@@ -246,7 +246,6 @@ def control_with(drivers: Drivers) -> ControlFactory:
             arbiter,
             endpoint=arbiter.config.endpoint,
             pubsub_endpoint=arbiter.config.pubsub_endpoint,
-            endpoint_owner=arbiter.config.endpoint_owner,
             commands=lambda name: drivers.load("circus.commands", name)(),
             hooks=arbiter.hooks,
             clock=arbiter.clock,

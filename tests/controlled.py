@@ -239,7 +239,9 @@ class FakeArbiter:
 class NoHooks:
     """Lets everything pass."""
 
-    async def authorize(self, identity: object, command: str, properties: Mapping[str, Any], /) -> Verdict:
+    async def authorize(
+        self, identity: object, command: str, properties: Mapping[str, Any], access: str, /
+    ) -> Verdict:
         return ALLOWED
 
     async def before_command(self, identity: object, command: str, properties: Mapping[str, Any], /) -> None:
@@ -260,11 +262,12 @@ class Served:
         pubsub_endpoint: str = "tcp://127.0.0.1:*",
         *,
         owner: str | None = None,
+        config: ArbiterConfig | None = None,
         commands: Callable[[str], Command[Any, Any]] = find_command,
         hooks: Any = None,
     ) -> None:
         self._wanted = (endpoint, pubsub_endpoint)
-        self._owner = owner
+        self._config = config or ArbiterConfig(endpoint_owner=owner)
         self._commands = commands
         self._hooks = hooks or NoHooks()
         self._ready = threading.Event()
@@ -317,14 +320,12 @@ class Served:
         self.loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         endpoint, pubsub_endpoint = self._wanted
-        self.arbiter = FakeArbiter(
-            ArbiterConfig(endpoint=endpoint, pubsub_endpoint=pubsub_endpoint, endpoint_owner=self._owner)
-        )
+        config = replace(self._config, endpoint=endpoint, pubsub_endpoint=pubsub_endpoint)
+        self.arbiter = FakeArbiter(config)
         self.controller = Controller(
             self.arbiter,
             endpoint=endpoint,
             pubsub_endpoint=pubsub_endpoint,
-            endpoint_owner=self._owner,
             commands=self._commands,
             hooks=self._hooks,
             clock=SystemClock(),

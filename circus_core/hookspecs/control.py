@@ -7,20 +7,22 @@ from typing import Any
 
 from circus_core.hookspecs.markers import hookspec
 from circus_core.hookspecs.verdict import Answer
+from circus_core.identity import Identity
 
 __all__ = ["after_command", "authorize", "before_command"]
 
 
 @hookspec
-def authorize(identity: object, command: str, properties: Mapping[str, Any]) -> Answer:
+def authorize(identity: Identity, command: str, properties: Mapping[str, Any], access: str) -> Answer:
     """Ask whether a client that was let in may have this command carried out.
 
     When: after the client is identified and the request is found valid, before `before_command`.
 
     Args:
-        identity: who asks, as the kernel established it.
+        identity: who asks, as the kernel established it; `role` is what it was given, "full" or "read".
         command: name of the command.
         properties: the `properties` of the request; do not change them.
+        access: what the command is for: "read" if it changes nothing and tells no secret, else "full".
 
     Returns:
         False denies it, the client gets an error that says so. True or None does not stand in its way:
@@ -31,13 +33,13 @@ def authorize(identity: object, command: str, properties: Mapping[str, Any]) -> 
 
     Example:
         @hookimpl
-        def authorize(identity, command, properties):
-            return command in {"status", "stats", "list"} or calendar.is_workday()
+        def authorize(access):
+            return access == "read" or calendar.is_workday()
     """
 
 
 @hookspec
-def before_command(identity: object, command: str, properties: Mapping[str, Any]) -> None:
+def before_command(identity: Identity, command: str, properties: Mapping[str, Any]) -> None:
     """Note that a command is about to be carried out.
 
     When: after `authorize` agreed, before the command runs.
@@ -61,7 +63,7 @@ def before_command(identity: object, command: str, properties: Mapping[str, Any]
 
 
 @hookspec
-def after_command(identity: object, command: str, properties: Mapping[str, Any], error: str) -> None:
+def after_command(identity: Identity, command: str, properties: Mapping[str, Any], error: str) -> None:
     """Note that a command has ended.
 
     When: after the command ran and before its client is answered; also when it failed.

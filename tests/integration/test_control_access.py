@@ -145,7 +145,7 @@ def test_connections_that_ended_are_forgotten() -> None:
             count(served)
         endpoints = served.controller._open
         assert endpoints is not None
-        assert len(endpoints._gatekeeper._connections) < 10
+        assert len(endpoints._sockets._gatekeeper._connections) < 10
 
 
 def test_many_clients_at_once_are_let_in() -> None:

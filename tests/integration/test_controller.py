@@ -18,6 +18,7 @@ from circus_core import wire
 from circus_core.client import CircusClient
 from circus_core.commands.command import Command, Done
 from circus_core.commands.properties import Properties
+from circus_core.config.model import ArbiterConfig
 from circus_core.errors import CallTimeoutError, CommandError, EndpointError, RefusedError
 from circus_core.events import Added
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
@@ -205,7 +206,9 @@ class Strict(NoHooks):
     def __init__(self) -> None:
         self.heard: list[tuple[str, ...]] = []
 
-    async def authorize(self, identity: object, command: str, properties: Mapping[str, Any], /) -> Verdict:
+    async def authorize(
+        self, identity: object, command: str, properties: Mapping[str, Any], access: str, /
+    ) -> Verdict:
         self.heard.append(("authorize", str(identity).partition(",")[0], command))
         return Verdict(allowed=False, by="not today") if command == "stop" else ALLOWED
 
@@ -323,9 +326,11 @@ def test_an_abstract_ipc_name_works() -> None:
         assert client.send("numwatchers")["numwatchers"] == 3
 
 
-def test_an_endpoint_on_the_network_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    with Served("tcp://0.0.0.0:*"):
-        assert "can be reached from other machines" in caplog.text
+def test_an_endpoint_on_the_network_needs_keys(tmp_path: Path) -> None:
+    wanted = r"other machines can reach it.*there are none in .*/keys; run 'circusctl keys make'"
+    config = ArbiterConfig(keys=str(tmp_path / "keys"))
+    with pytest.raises(EndpointError, match=wanted), Served("tcp://0.0.0.0:*", config=config):
+        pass
 
 
 def publish_until_heard(served: Served, peer: zmq.Socket[bytes], watcher: str) -> list[bytes]:

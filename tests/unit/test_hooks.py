@@ -15,9 +15,11 @@ from circus_core.errors import ConfigError, PluginError
 from circus_core.events import Event, HookFailed, HookTimedOut, Spawned
 from circus_core.hooks import ALLOWED, Hooks, Verdict
 from circus_core.hookspecs import SPECS, hookimpl
+from circus_core.identity import Identity
 from circus_core.plugins import HookPlugins
 from tests.unit.views import AProcess, AWatcher, FixedClock
 
+ME = Identity(transport="ipc", uid=1000, pid=7)
 SPAWNED = Spawned(watcher="web", time=1.0, process_pid=7)
 
 
@@ -287,9 +289,9 @@ def _notifications(hooks: Hooks) -> list[Coroutine[Any, Any, object]]:
         hooks.before_close(socket),
         hooks.first_connection(watcher),
         hooks.extended_stats(watcher, process, {}),
-        hooks.authorize("me", "list", {}),
-        hooks.before_command("me", "list", {}),
-        hooks.after_command("me", "list", {}, ""),
+        hooks.authorize(ME, "list", {}, "read"),
+        hooks.before_command(ME, "list", {}),
+        hooks.after_command(ME, "list", {}, ""),
     ]
 
 
@@ -349,8 +351,8 @@ class Denies:
 
 def test_a_command_can_be_denied() -> None:
     hooks = House(Denies()).hooks
-    assert asyncio.run(hooks.authorize("me", "list", {}))
-    assert not asyncio.run(hooks.authorize("me", "quit", {}))
+    assert asyncio.run(hooks.authorize(ME, "list", {}, "read"))
+    assert not asyncio.run(hooks.authorize(ME, "quit", {}, "full"))
 
 
 def test_a_command_is_denied_when_a_judge_fails() -> None:
@@ -359,7 +361,7 @@ def test_a_command_is_denied_when_a_judge_fails() -> None:
         def authorize(self) -> bool:
             raise ValueError("boom")
 
-    assert not asyncio.run(House(Explodes(), Denies()).hooks.authorize("me", "list", {}))
+    assert not asyncio.run(House(Explodes(), Denies()).hooks.authorize(ME, "list", {}, "read"))
 
 
 def test_statistics_are_changed_in_place_by_all() -> None:
