@@ -4,6 +4,8 @@ SHELL = /bin/sh
 VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.requirements-installed
+CIRCUS019 = .venv-peers/circus-0.19
+PEERS = $(CIRCUS019)/.requirements-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_USE_PEP517 = 1
@@ -16,10 +18,11 @@ projects := . circus_streams $(patsubst %/,%,$(dir $(wildcard circus_plugins/*/p
 unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_plugins/*/tests)
 not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests)
 
-.PHONY: help dev demo test unit check check-format check-lint check-types check-imports format dist clean
+.PHONY: help dev peers demo test unit check check-format check-lint check-types check-imports format dist clean
 
 help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
+	@echo 'make peers   make or update the environments of the programs that tests talk to, such as Circus 0.19'
 	@echo 'make demo    run examples/webapp under circusd until Ctrl-C'
 	@echo 'make test    all tests; ARGS= goes to pytest'
 	@echo 'make unit    the tests that start no daemon'
@@ -40,12 +43,20 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 
+peers: $(PEERS)
+
+$(PEERS): tests/peers/circus019.txt
+	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(CIRCUS019)
+	$(CIRCUS019)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(STAMP)
 	@cat examples/webapp/welcome.txt
 	@cd examples/webapp && exec circusd circus.ini
 
-test: $(STAMP)
+test: $(STAMP) $(PEERS)
 	$(BIN)/python -m pytest $(ARGS)
 
 unit: $(STAMP)
