@@ -33,13 +33,17 @@ if TYPE_CHECKING:
         CallTimeoutError,
         CircusError,
         ConfigError,
+        EndpointError,
         MessageError,
         RefusedError,
         SpawnError,
         UnreachableError,
     )
     from circus_core.events import Event
+    from circus_core.guarded import GuardedPublisher
     from circus_core.hookspecs import Verdict, hookimpl
+    from circus_core.identity import Identity
+    from circus_core.keys import secure
     from circus_core.library import EmbeddedArbiter, arbiter_from_file, get_arbiter, start_process
     from circus_core.plugin import CircusPlugin
     from circus_core.process import Process
@@ -66,8 +70,11 @@ __all__ = [
     "Config",
     "ConfigError",
     "EmbeddedArbiter",
+    "EndpointError",
     "Event",
+    "GuardedPublisher",
     "HookConfig",
+    "Identity",
     "Kind",
     "MessageError",
     "Option",
@@ -91,6 +98,7 @@ __all__ = [
     "get_arbiter",
     "hookimpl",
     "seconds",
+    "secure",
     "start_process",
     "whole",
 ]
@@ -118,13 +126,17 @@ _MODULES: Final = {
         "CallTimeoutError",
         "CircusError",
         "ConfigError",
+        "EndpointError",
         "MessageError",
         "RefusedError",
         "SpawnError",
         "UnreachableError",
     ],
     "events": ["Event"],
+    "guarded": ["GuardedPublisher"],
     "hookspecs": ["Verdict", "hookimpl"],
+    "identity": ["Identity"],
+    "keys": ["secure"],
     "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "start_process"],
     "plugin": ["CircusPlugin"],
     "process": ["Process"],

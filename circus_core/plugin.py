@@ -19,6 +19,7 @@ from tornado.platform.asyncio import AsyncIOLoop
 from circus_core.config.units import BOOL
 from circus_core.errors import CallError, CallTimeoutError, CircusError
 from circus_core.events import event_name
+from circus_core.keys import secure
 from circus_core.wire import decode_reply, encode_request
 
 __all__ = ["CircusPlugin"]
@@ -295,6 +296,7 @@ class _Control:
 
 
 def _connect(socket: zmq.Socket[bytes], endpoint: str, ssh_server: str | None) -> None:
+    secure(socket, endpoint, is_tunnelled=ssh_server is not None)
     try:
         if ssh_server is None:
             socket.connect(endpoint)

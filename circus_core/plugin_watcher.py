@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from circus_core.config.model import ArbiterConfig, PluginConfig, WatcherConfig
 from circus_core.config.units import BOOL, to_text
+from circus_core.keys import FOLDER_VARIABLE, key_folder
 
 __all__ = ["CONFIG_VARIABLE", "DAEMON_VARIABLE", "plugin_command", "plugin_keywords"]
 
@@ -37,6 +38,8 @@ def plugin_command(
     watcher = plugin.watcher
     pid = os.getpid() if daemon_pid is None else daemon_pid
     handed_over = {CONFIG_VARIABLE: json.dumps(plugin_keywords(plugin)), DAEMON_VARIABLE: str(pid)}
+    if watcher.uid is None:  # another user has keys of its own
+        handed_over[FOLDER_VARIABLE] = key_folder(arbiter.keys)
     if not _is_active(plugin.options):
         watcher = replace(watcher, autostart=False, respawn=False)
     if arbiter.logoutput in ("-", "stdout"):

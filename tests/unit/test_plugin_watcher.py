@@ -75,7 +75,7 @@ def test_scalars_become_text_and_none_is_left_out() -> None:
 
 
 def test_everything_else_comes_from_the_watcher_of_the_section() -> None:
-    plugin = _plugin({}, env={"HOME": "/h"}, graceful_timeout=3.0)
+    plugin = _plugin({}, env={"HOME": "/h"}, graceful_timeout=3.0, uid="somebody")
     watcher = plugin_command(plugin, ArbiterConfig(), daemon_pid=42)
     assert watcher.env == {"HOME": "/h", CONFIG_VARIABLE: '{"name": "plugin:mine"}', DAEMON_VARIABLE: "42"}
     assert (watcher.name, watcher.graceful_timeout, watcher.singleton) == ("plugin:mine", 3.0, True)
@@ -102,3 +102,9 @@ def test_any_other_plugin_is(value: str) -> None:
 def test_a_plugin_logs_to_standard_error_where_the_daemon_does(output: str, is_closed: bool) -> None:
     watcher = plugin_command(_plugin(close_child_stderr=True), ArbiterConfig(logoutput=output))
     assert watcher.close_child_stderr is is_closed
+
+
+def test_it_is_told_where_the_keys_of_the_daemon_are_unless_another_user_runs_it() -> None:
+    arbiter = ArbiterConfig(keys="/etc/circus/keys")
+    assert plugin_command(_plugin({}), arbiter).env["CIRCUS_KEYS"] == "/etc/circus/keys"
+    assert "CIRCUS_KEYS" not in plugin_command(_plugin({}, uid="somebody"), arbiter).env
