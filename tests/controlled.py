@@ -15,7 +15,7 @@ import zmq
 
 from circus_core.clock import SystemClock
 from circus_core.commands.command import Command
-from circus_core.commands.target import ControlledWatcher
+from circus_core.commands.target import ControlledWatcher, Entries
 from circus_core.config.model import ArbiterConfig, WatcherConfig
 from circus_core.controller import Controller
 from circus_core.drivers import resolve_name
@@ -24,6 +24,21 @@ from circus_core.hookspecs.verdict import ALLOWED, Verdict
 from circus_core.states import ProcessState, WatcherState
 
 ROOT = Path(__file__).parents[1]
+
+AN_INFO: Mapping[str, Any] = {
+    "mem_info1": "1.48M",
+    "mem_info2": "2.44M",
+    "cpu": 0.0,
+    "mem": 0.006,
+    "ctime": "0:00.09",
+    "pid": 0,
+    "username": "root",
+    "nice": 0,
+    "create_time": 1795218253.61,
+    "age": 2.3,
+    "cmdline": "sleep",
+    "children": [],
+}
 
 
 @cache
@@ -124,6 +139,10 @@ class FakeWatcher:
         self.sent.append(("kill", pid, signum, graceful_timeout))
         return self.arbiter.later(None)
 
+    @property
+    def dropped_bytes(self) -> int:
+        return self.arbiter.dropped.get(self.name, 0)
+
     def options(self) -> Mapping[str, Any]:
         return {
             "numprocesses": self.numprocesses,
@@ -158,12 +177,16 @@ class FakeArbiter:
     told: what was asked of the arbiter as a whole.
     gate: if given, awaitables wait for it; set it from the test's thread with `Served.release`.
     failure: if given, awaitables raise it.
+    ended: pids of processes that turn out to have ended when they are measured.
+    dropped: bytes of output that were lost, by watcher.
     """
 
     config: ArbiterConfig = field(default_factory=ArbiterConfig)
     told: list[Any] = field(default_factory=list)
     gate: asyncio.Event | None = None
     failure: Exception | None = None
+    ended: set[int] = field(default_factory=set)
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sockets = FakeSockets()
@@ -208,9 +231,38 @@ class FakeArbiter:
     def restart_watchers(self, watchers: Sequence[ControlledWatcher], /) -> Awaitable[object]:
         return self._tell("restart", watchers)
 
-    def reload(self, *, graceful: bool = True, sequential: bool = False) -> Awaitable[object]:
+    def reload(
+        self,
+        *,
+        graceful: bool = True,
+        sequential: bool = False,
+        watchers: Sequence[ControlledWatcher] | None = None,
+    ) -> Awaitable[object]:
+        if watchers is not None:
+            return self._tell("reload", watchers)
         self.told.append(("reload", graceful, sequential))
         return self.later(None)
+
+    async def measure(
+        self, watchers: Sequence[ControlledWatcher], /, *, extended: bool = False
+    ) -> Mapping[str, Entries]:
+        more = {"hits": 7} if extended else {}
+        return {
+            watcher.name: {
+                pid: None if pid in self.ended else {**AN_INFO, "pid": pid, **more, "wid": process.wid}
+                for pid, process in watcher.processes.items()
+            }
+            for watcher in watchers
+        }
+
+    async def measure_daemon(self) -> Mapping[str, Any]:
+        return {**AN_INFO, "pid": 4711, "cmdline": "python3"}
+
+    async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
+        return [{"name": watcher.name, "state": watcher.state.value} for watcher in watchers]
+
+    def counters(self) -> Mapping[str, int]:
+        return {"events_dropped": sum(self.dropped.values()), "requests_refused": 0}
 
     def request_stop(self) -> Awaitable[object]:
         self.told.append(("quit",))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Option, Word, integer, number
 from circus_core.commands.command import WAITING, Command, Done
+from circus_core.commands.selection import EXACT_MATCH, Selection, together
 from circus_core.commands.signum import parse_signal
 from circus_core.errors import MessageError
 
@@ -23,7 +24,7 @@ __all__ = ["Kill", "KillRequest"]
 class KillRequest:
     """`pid` None: all processes; `signum` and `graceful_timeout` None: as configured."""
 
-    name: str
+    selection: Selection
     pid: int | None
     signum: int | None
     graceful_timeout: float | None
@@ -31,7 +32,7 @@ class KillRequest:
 
 
 class Kill(Command[KillRequest, Done]):
-    """Stop a process of a watcher, or all: they are replaced by new ones
+    """Stop a process of a watcher, or all of its processes: they are replaced by new ones
 
     The process gets the stop signal and, if it has not ended within graceful_timeout seconds, SIGKILL, as
     do its descendants.
@@ -40,18 +41,21 @@ class Kill(Command[KillRequest, Done]):
     name = "kill"
     arguments = (
         Word("name", "the watcher", completes="watcher"),
-        Word("pid", "one of its processes", metavar="PID", is_required=False, convert=integer),
-        Option("signum", "signal to send instead of the watcher's stop_signal"),
+        Word(
+            "pid", "one of its processes", metavar="PID", is_required=False, completes="pid", convert=integer
+        ),
+        Option("signum", "signal to send instead of the watcher's stop_signal", completes="signal"),
         Option("graceful_timeout", "seconds to wait instead of the watcher's", convert=number),
         WAITING,
+        EXACT_MATCH,
     )
 
     def parse(self, properties: Properties) -> KillRequest:
-        name = properties.text("name")
+        selection = Selection.parse_exact(properties)
         pid = properties.optional_integer("pid")
         signum = properties.value("signum")
         return KillRequest(
-            name,
+            selection,
             pid,
             None if signum is None else _stop_signal(signum),
             properties.optional_number("graceful_timeout"),
@@ -64,10 +68,11 @@ class Kill(Command[KillRequest, Done]):
         return {**arguments, "signum": _stop_signal(arguments["signum"])}
 
     async def execute(self, arbiter: ControlledArbiter, request: KillRequest) -> Done:
-        watcher = arbiter.get_watcher(request.name)
-        if request.pid is not None and request.pid not in watcher.processes:
-            raise MessageError(f"process {request.pid} not found in '{request.name}'")
-        work = watcher.kill(request.pid, request.signum, request.graceful_timeout)
+        if request.pid is None:
+            watchers = request.selection.of(arbiter)
+        else:
+            watchers = [request.selection.with_process(arbiter, request.pid)]
+        work = together([w.kill(request.pid, request.signum, request.graceful_timeout) for w in watchers])
         if not request.waiting:
             return Done(unfinished=work)
         await work

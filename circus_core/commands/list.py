@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Command, Result
+from circus_core.commands.selection import SAFE_MATCH, Selection
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -18,9 +19,9 @@ __all__ = ["List", "ListRequest", "ListResult"]
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """`name` is None for the names of all watchers."""
+    """The processes of one watcher by its name, else the watchers that are meant."""
 
-    name: str | None
+    selection: Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +48,21 @@ class ListResult(Result):
 class List(Command[ListRequest, ListResult]):
     """List the watchers, or the processes of one
 
-    Without W: the names in lower case, sorted. With W: the pids of its living processes, oldest first.
+    Without W: the names in lower case, sorted. With W: the pids of its living processes, oldest first. With
+    --match glob: the names that match.
     """
 
     name = "list"
     access = "read"
-    arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
+    arguments = (Word("name", "the watcher", is_required=False, completes="watcher"), SAFE_MATCH)
     result = ListResult
 
     def parse(self, properties: Properties) -> ListRequest:
-        return ListRequest(properties.optional_text("name"))
+        return ListRequest(Selection.parse_safe(properties))
 
     async def execute(self, arbiter: ControlledArbiter, request: ListRequest) -> ListResult:
-        if request.name is None:
-            return ListResult(watchers=sorted(watcher.name.lower() for watcher in arbiter.iter_watchers()))
-        return ListResult(pids=list(arbiter.get_watcher(request.name).processes))
+        selection = request.selection
+        watchers = selection.of(arbiter)
+        if selection.pattern is None or selection.is_pattern:
+            return ListResult(watchers=sorted(watcher.name.lower() for watcher in watchers))
+        return ListResult(pids=list(watchers[0].processes))

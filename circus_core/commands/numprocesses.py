@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Command, Result
+from circus_core.commands.selection import SAFE_MATCH, Selection
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -18,9 +19,9 @@ __all__ = ["Numprocesses", "NumprocessesRequest", "NumprocessesResult"]
 
 @dataclass(frozen=True, slots=True)
 class NumprocessesRequest:
-    """`name` is None for all watchers together."""
+    """All the watchers meant are counted together."""
 
-    name: str | None
+    selection: Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +48,12 @@ class Numprocesses(Command[NumprocessesRequest, NumprocessesResult]):
 
     name = "numprocesses"
     access = "read"
-    arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
+    arguments = (Word("name", "the watcher", is_required=False, completes="watcher"), SAFE_MATCH)
     result = NumprocessesResult
 
     def parse(self, properties: Properties) -> NumprocessesRequest:
-        return NumprocessesRequest(properties.optional_text("name"))
+        return NumprocessesRequest(Selection.parse_safe(properties))
 
     async def execute(self, arbiter: ControlledArbiter, request: NumprocessesRequest) -> NumprocessesResult:
-        if request.name is None:
-            return NumprocessesResult(numprocesses=sum(len(w.processes) for w in arbiter.iter_watchers()))
-        watcher = arbiter.get_watcher(request.name)
-        return NumprocessesResult(numprocesses=len(watcher.processes), watcher_name=request.name)
+        number = sum(len(watcher.processes) for watcher in request.selection.of(arbiter))
+        return NumprocessesResult(numprocesses=number, watcher_name=request.selection.pattern)

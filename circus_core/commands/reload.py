@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Switch, Word
-from circus_core.commands.changed import Changed
-from circus_core.commands.command import WAITING, Command
+from circus_core.commands.changing import Change, ChangeRequest
+from circus_core.commands.command import WAITING
+from circus_core.commands.selection import EXACT_MATCH, Selection
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
-    from circus_core.commands.target import ControlledArbiter
+    from circus_core.commands.target import Changes, ControlledArbiter, ControlledWatcher
 
 __all__ = ["Reload", "ReloadRequest"]
 
 
 @dataclass(frozen=True, slots=True)
-class ReloadRequest:
-    """`name` is None for all; `sequential` counts only if `graceful`."""
+class ReloadRequest(ChangeRequest):
+    """`sequential` counts only if `graceful`."""
 
-    name: str | None
     graceful: bool
     sequential: bool
-    waiting: bool
 
 
-class Reload(Command[ReloadRequest, Changed]):
+class Reload(Change[ReloadRequest]):
     """Replace the processes of a watcher, or of all, by new ones
 
     New processes are started before the old ones are stopped; with --sequential each is stopped and replaced
-    before the next. A watcher with send_hup only gets SIGHUP. The configuration file is not read.
+    before the next. A watcher with send_hup only gets SIGHUP. A single watcher that is stopped is started;
+    of several, those that are stopped stay so. The configuration file is not read.
     """
 
     name = "reload"
@@ -39,26 +40,24 @@ class Reload(Command[ReloadRequest, Changed]):
         Switch("graceful", "stop the old ones first, as restart does", flag="terminate", value=False),
         Switch("sequential", "one process after the other"),
         WAITING,
+        EXACT_MATCH,
     )
-    result = Changed
 
     def parse(self, properties: Properties) -> ReloadRequest:
         return ReloadRequest(
-            properties.optional_text("name"),
+            Selection.parse(properties, default="simple"),
+            properties.boolean("waiting"),
             properties.boolean("graceful", default=True),
             properties.boolean("sequential"),
-            properties.boolean("waiting"),
         )
 
-    async def execute(self, arbiter: ControlledArbiter, request: ReloadRequest) -> Changed:
-        if request.name is None:
-            everything = arbiter.reload(graceful=request.graceful, sequential=request.sequential)
-            if not request.waiting:
-                return Changed(unfinished=everything)
-            await everything
-            return Changed()
-        watcher = arbiter.get_watcher(request.name)
-        work = watcher.reload(graceful=request.graceful, sequential=request.sequential)
-        if not request.waiting:
-            return Changed(unfinished=work)
-        return Changed(changes=await work, is_told=True)
+    def change_one(self, watcher: ControlledWatcher, request: ReloadRequest) -> Awaitable[Changes]:
+        return watcher.reload(graceful=request.graceful, sequential=request.sequential)
+
+    def change_some(
+        self, arbiter: ControlledArbiter, watchers: Sequence[ControlledWatcher], request: ReloadRequest
+    ) -> Awaitable[object]:
+        return arbiter.reload(graceful=request.graceful, sequential=request.sequential, watchers=watchers)
+
+    def change_all(self, arbiter: ControlledArbiter, request: ReloadRequest) -> Awaitable[object]:
+        return arbiter.reload(graceful=request.graceful, sequential=request.sequential)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word, integer
 from circus_core.commands.command import WAITING, Command, Result
+from circus_core.commands.selection import EXACT_MATCH, Selection, together
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -21,29 +22,41 @@ __all__ = ["Resize", "ResizeRequest", "Resized"]
 class ResizeRequest:
     """`nb` more, or fewer."""
 
-    name: str
+    selection: Selection
     nb: int
     waiting: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resized(Result):
-    """`numprocesses` is the number wanted from now on; None if it was not waited for."""
+    """Attributes:
+    numprocesses: the number wanted from now on; None if it was not waited for, or of several watchers.
+    numbers: the numbers of several watchers, by name; None as above.
+    """
 
     numprocesses: int | None = None
+    numbers: Mapping[str, int] | None = None
     is_singleton: bool = False
 
     def to_json(self) -> dict[str, Any]:
+        if self.numbers is not None:
+            return {"numbers": dict(self.numbers)}
         number = {} if self.numprocesses is None else {"numprocesses": self.numprocesses}
         return {**number, "singleton": True} if self.is_singleton else number
 
     @classmethod
     def from_json(cls, reply: Mapping[str, Any]) -> Self:
-        return cls(numprocesses=reply.get("numprocesses"), is_singleton=bool(reply.get("singleton")))
+        return cls(
+            numprocesses=reply.get("numprocesses"),
+            numbers=reply.get("numbers"),
+            is_singleton=bool(reply.get("singleton")),
+        )
 
     def to_text(self) -> str:
         if self.is_singleton:
             return "This watcher is a Singleton - not changing the number of processes"
+        if self.numbers is not None:
+            return "\n".join(f"{name}: {number}" for name, number in self.numbers.items())
         return "ok" if self.numprocesses is None else str(self.numprocesses)
 
 
@@ -54,6 +67,7 @@ class Resize(Command[ResizeRequest, Resized]):
         Word("name", "the watcher", completes="watcher"),
         Word("nb", "how many, 1 if not given", metavar="N", is_required=False, convert=integer),
         WAITING,
+        EXACT_MATCH,
     )
     result = Resized
 
@@ -62,12 +76,21 @@ class Resize(Command[ResizeRequest, Resized]):
         """Change the wish by `nb`; resolves to the new number."""
 
     def parse(self, properties: Properties) -> ResizeRequest:
-        name = properties.text("name")
+        selection = Selection.parse_exact(properties)
         nb = properties.optional_integer("nb")
-        return ResizeRequest(name, 1 if nb is None else nb, properties.boolean("waiting"))
+        return ResizeRequest(selection, 1 if nb is None else nb, properties.boolean("waiting"))
 
     async def execute(self, arbiter: ControlledArbiter, request: ResizeRequest) -> Resized:
-        watcher = arbiter.get_watcher(request.name)
+        watchers = request.selection.of(arbiter)
+        if len(watchers) == 1:
+            return await self._change_one(watchers[0], request)
+        changes = together([self.change(watcher, request.nb) for watcher in watchers])
+        if not request.waiting:
+            return Resized(unfinished=changes)
+        numbers = await changes
+        return Resized(numbers={w.name: number for w, number in zip(watchers, numbers, strict=True)})
+
+    async def _change_one(self, watcher: ControlledWatcher, request: ResizeRequest) -> Resized:
         if watcher.config.singleton:
             return Resized(numprocesses=watcher.numprocesses, is_singleton=True)
         change = self.change(watcher, request.nb)

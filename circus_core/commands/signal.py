@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Switch, Word, integer
 from circus_core.commands.command import Command, Done
+from circus_core.commands.selection import EXACT_MATCH, Selection
 from circus_core.commands.signum import parse_signal
 from circus_core.errors import MessageError
 
@@ -25,7 +26,7 @@ __all__ = ["Signal", "SignalRequest"]
 class SignalRequest:
     """`pid` is None for all processes; `childpid` goes before `children`, that before `recursive`."""
 
-    name: str
+    selection: Selection
     signum: int
     pid: int | None
     childpid: int | None
@@ -43,15 +44,18 @@ class Signal(Command[SignalRequest, Done]):
     name = "signal"
     arguments = (
         Word("name", "the watcher", completes="watcher"),
-        Word("pid", "one of its processes", metavar="PID", is_required=False, convert=integer),
-        Word("signum", "the signal", metavar="SIGNUM"),
+        Word(
+            "pid", "one of its processes", metavar="PID", is_required=False, completes="pid", convert=integer
+        ),
+        Word("signum", "the signal", metavar="SIGNUM", completes="signal"),
         Switch("children", "to the direct children, not to the process"),
         Switch("recursive", "to the process and all its descendants"),
+        EXACT_MATCH,
     )
 
     def parse(self, properties: Properties) -> SignalRequest:
         request = SignalRequest(
-            properties.text("name"),
+            Selection.parse_exact(properties),
             parse_signal(properties.required_value("signum")),
             properties.optional_integer("pid"),
             properties.optional_integer("childpid"),
@@ -66,13 +70,14 @@ class Signal(Command[SignalRequest, Done]):
         return {**arguments, "signum": parse_signal(arguments["signum"])}
 
     async def execute(self, arbiter: ControlledArbiter, request: SignalRequest) -> Done:
-        watcher = arbiter.get_watcher(request.name)
-        if request.pid is not None and request.pid not in watcher.processes:
-            raise MessageError(f"process {request.pid} not found in '{request.name}'")
+        if request.pid is not None:
+            targets = [(request.selection.with_process(arbiter, request.pid), request.pid)]
+        else:
+            watchers = request.selection.of(arbiter)
+            targets = [(watcher, pid) for watcher in watchers for pid in watcher.processes]
         if request.signum not in (0, *signal.valid_signals()):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        pids = list(watcher.processes) if request.pid is None else [request.pid]
-        for pid in pids:
+        for watcher, pid in targets:
             _send(watcher, pid, request)
         return Done()
 

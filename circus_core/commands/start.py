@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Word
-from circus_core.commands.changed import Changed
-from circus_core.commands.command import MATCH, WAITING, Command
+from circus_core.commands.changing import Change, ChangeRequest
+from circus_core.commands.command import MATCH, WAITING
 from circus_core.commands.selection import Selection
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
-    from circus_core.commands.target import ControlledArbiter, ControlledWatcher
+    from circus_core.commands.target import Changes, ControlledArbiter, ControlledWatcher
 
-__all__ = ["Start", "StartRequest"]
-
-
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    selection: Selection
-    waiting: bool
+__all__ = ["Start"]
 
 
-class Start(Command[StartRequest, Changed]):
+class Start(Change[ChangeRequest]):
     """Start a watcher, those that match a pattern, or all
 
     Without W: those with autostart, highest priority first. One that runs gets the processes it lacks.
@@ -35,27 +29,17 @@ class Start(Command[StartRequest, Changed]):
         WAITING,
         MATCH,
     )
-    result = Changed
 
-    def parse(self, properties: Properties) -> StartRequest:
-        return StartRequest(Selection.parse(properties), properties.boolean("waiting"))
+    def parse(self, properties: Properties) -> ChangeRequest:
+        return ChangeRequest(Selection.parse(properties), properties.boolean("waiting"))
 
-    async def execute(self, arbiter: ControlledArbiter, request: StartRequest) -> Changed:
-        if request.selection.pattern is None:
-            work = arbiter.start_watchers()
-        else:
-            watchers = request.selection.of(arbiter)
-            if len(watchers) == 1:
-                return await _start(watchers[0], waiting=request.waiting)
-            work = arbiter.start_watchers(watchers)
-        if not request.waiting:
-            return Changed(unfinished=work)
-        await work
-        return Changed()
+    def change_one(self, watcher: ControlledWatcher, request: ChangeRequest) -> Awaitable[Changes]:
+        return watcher.start()
 
+    def change_some(
+        self, arbiter: ControlledArbiter, watchers: Sequence[ControlledWatcher], request: ChangeRequest
+    ) -> Awaitable[object]:
+        return arbiter.start_watchers(watchers)
 
-async def _start(watcher: ControlledWatcher, *, waiting: bool) -> Changed:
-    work = watcher.start()
-    if not waiting:
-        return Changed(unfinished=work)
-    return Changed(changes=await work, is_told=True)
+    def change_all(self, arbiter: ControlledArbiter, request: ChangeRequest) -> Awaitable[object]:
+        return arbiter.start_watchers()

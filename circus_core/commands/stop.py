@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Option, Word
-from circus_core.commands.changed import Changed
-from circus_core.commands.command import MATCH, WAITING, Command
+from circus_core.commands.changing import Change, ChangeRequest
+from circus_core.commands.command import MATCH, WAITING
 from circus_core.commands.selection import Selection
 
 if TYPE_CHECKING:
@@ -18,15 +19,13 @@ __all__ = ["Stop", "StopRequest"]
 
 
 @dataclass(frozen=True, slots=True)
-class StopRequest:
+class StopRequest(ChangeRequest):
     """`reason` is shown by `status`; it goes with one watcher only."""
 
-    selection: Selection
-    waiting: bool
     reason: str
 
 
-class Stop(Command[StopRequest, Changed]):
+class Stop(Change[StopRequest]):
     """Stop a watcher, those that match a pattern, or all
 
     The daemon goes on running. See quit to end it.
@@ -39,29 +38,18 @@ class Stop(Command[StopRequest, Changed]):
         WAITING,
         MATCH,
     )
-    result = Changed
 
     def parse(self, properties: Properties) -> StopRequest:
         reason = properties.optional_text("reason") or ""
         return StopRequest(Selection.parse(properties), properties.boolean("waiting"), reason)
 
-    async def execute(self, arbiter: ControlledArbiter, request: StopRequest) -> Changed:
-        if request.selection.pattern is None:
-            work = arbiter.stop_watchers()
-        else:
-            watchers = request.selection.of(arbiter)
-            if len(watchers) == 1:
-                return await _stop(watchers[0], request)
-            work = arbiter.stop_watchers(watchers)
-        if not request.waiting:
-            return Changed(unfinished=work)
-        await work
-        return Changed()
+    def change_one(self, watcher: ControlledWatcher, request: StopRequest) -> Awaitable[None]:
+        return watcher.stop(request.reason)
 
+    def change_some(
+        self, arbiter: ControlledArbiter, watchers: Sequence[ControlledWatcher], request: StopRequest
+    ) -> Awaitable[object]:
+        return arbiter.stop_watchers(watchers)
 
-async def _stop(watcher: ControlledWatcher, request: StopRequest) -> Changed:
-    work = watcher.stop(request.reason)
-    if not request.waiting:
-        return Changed(unfinished=work)
-    await work
-    return Changed(is_told=True)
+    def change_all(self, arbiter: ControlledArbiter, request: StopRequest) -> Awaitable[object]:
+        return arbiter.stop_watchers()

@@ -13,10 +13,13 @@ from typing import Any, Protocol
 from circus_core.config.model import ArbiterConfig, WatcherConfig
 from circus_core.views import ProcessView, WatcherView
 
-__all__ = ["Changes", "ControlledArbiter", "ControlledSockets", "ControlledWatcher"]
+__all__ = ["Changes", "ControlledArbiter", "ControlledSockets", "ControlledWatcher", "Entries"]
 
 Changes = Mapping[str, Sequence[int]]
 """Sorted pids under `started` and `kept`, and `stopped` where processes were replaced."""
+
+Entries = Mapping[int, Mapping[str, Any] | None]
+"""What `stats` says of processes, by pid; None: it has ended."""
 
 
 class ControlledWatcher(WatcherView, Protocol):
@@ -55,6 +58,10 @@ class ControlledWatcher(WatcherView, Protocol):
     ) -> Awaitable[None]:
         """Stop one process or all with these instead of the configured ones; they are replaced."""
 
+    @property
+    def dropped_bytes(self) -> int:
+        """Output that was taken from its processes and not delivered."""
+
     def options(self) -> Mapping[str, Any]:
         """Return the options by their names on the wire, sorted."""
 
@@ -91,7 +98,28 @@ class ControlledArbiter(Protocol):
 
     def restart_watchers(self, watchers: Sequence[ControlledWatcher], /) -> Awaitable[object]: ...
 
-    def reload(self, *, graceful: bool = True, sequential: bool = False) -> Awaitable[object]: ...
+    def reload(
+        self,
+        *,
+        graceful: bool = True,
+        sequential: bool = False,
+        watchers: Sequence[ControlledWatcher] | None = None,
+    ) -> Awaitable[object]:
+        """Reload those of these, or of all, that are not stopped."""
+
+    async def measure(
+        self, watchers: Sequence[ControlledWatcher], /, *, extended: bool = False
+    ) -> Mapping[str, Entries]:
+        """Measure all processes of these watchers, off the loop; by name. Raises CommandError."""
+
+    async def measure_daemon(self) -> Mapping[str, Any]:
+        """Measure the daemon itself, off the loop. Raises CommandError."""
+
+    async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
+        """Return all that is known of each of these watchers. Raises CommandError."""
+
+    def counters(self) -> Mapping[str, int]:
+        """Return how much was dropped or refused since the start, by what it was."""
 
     def request_stop(self) -> Awaitable[object]:
         """Begin the shutdown; resolves when all processes have ended, while the endpoints are still open."""
