@@ -14,16 +14,19 @@ from circus_core import events
 from circus_core.backends import Backend
 from circus_core.backends.descriptors import ensure_descriptors
 from circus_core.clock import Clock, SystemClock
+from circus_core.config.check import CheckReport
 from circus_core.config.model import ArbiterConfig, Config, WatcherConfig
 from circus_core.drivers import Drivers
 from circus_core.errors import AlreadyExistError, CommandError, UnknownWatcherError
 from circus_core.gauge import Entries, Gauge
 from circus_core.hooks import Hooks
+from circus_core.loading import ConfigFile
 from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
 from circus_core.plugin_watcher import plugin_command
 from circus_core.plugins import HookPlugins
 from circus_core.roles import Roles
+from circus_core.reconfigure import Hands, Outlook, Reconfiguration, Reload
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import SectionHooks, check_hooks
 from circus_core.sockets import Sockets
@@ -76,14 +79,18 @@ class Arbiter:
         clock: Clock | None = None,
         control: ControlFactory | None = None,
         subreaper: bool = False,
+        file: ConfigFile | None = None,
         check_config: Callable[[], object] | None = None,
+        config_adopted: Callable[[Config], object] | None = None,
         before_reload: Callable[[], object] | None = None,
     ) -> None:
         """Args:
         plugins: the hook plugins, see plugin_manager().
         control: makes the control and event endpoints; None: there are none.
         subreaper: this program is a daemon of its own, see BackendFactory.
+        file: where `config` was read from, to be read again; None: it was made otherwise.
         check_config: raises CircusError if a restart would find a configuration it can't use.
+        config_adopted: told of the configuration in force when it has changed.
         before_reload: called when all watchers are to be reloaded.
         """
         self.config: ArbiterConfig = config.arbiter
@@ -92,8 +99,6 @@ class Arbiter:
         self.drivers = drivers or Drivers()
         self.listeners: list[events.Publish] = []
         self.is_restarting = False
-        self._wanted = (*config.watchers, *(plugin_command(p, config.arbiter) for p in config.plugins))
-        self._socket_configs = config.sockets
         self._workers = Workers()
         self.hooks = Hooks(plugins, publish=self.publish, clock=self.clock)
         section_hooks = SectionHooks(workers=self._workers, publish=self.publish, clock=self.clock)
@@ -102,6 +107,7 @@ class Arbiter:
         self._gauge = Gauge(hooks=self.hooks, workers=self._workers)
         self._subreaper = subreaper
         self._check_config = check_config
+        self._config_adopted = config_adopted
         self._before_reload = before_reload
         self._make_control = control
         self._control: Control | None = None
@@ -112,6 +118,7 @@ class Arbiter:
         self._redirector: Redirector | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping: asyncio.Task[None] | None = None
+        self._configuration = self._make_configuration(config, file)
         self._opened: asyncio.Future[None] | None = None  # done when open() is over, whatever came of it
         self._ended: asyncio.Future[None] | None = None
 
@@ -264,6 +271,27 @@ class Arbiter:
                 log.exception("a listener failed in event %s", event.topic)
         self.hooks.event(event)
 
+    # The configuration file
+
+    async def plan_config(self) -> Outlook:
+        """Say what reload_config() would do. Raises CircusError: the file can't be used, with all reasons."""
+        return await self._configuration.look()
+
+    async def reload_config(self, *, force: bool = False) -> Reload:
+        """Read the configuration file again and begin to do what changed there, and nothing else.
+
+        Args:
+            force: also if more than half of the running watchers, and at least three, are gone from it.
+
+        Raises:
+            CircusError: it can't be used, with all reasons, or is refused; nothing has changed.
+        """
+        return await self._configuration.reload(force=force)
+
+    async def check_file(self, path: str | None = None) -> CheckReport:
+        """Check a configuration file of this machine, the own one if None; nothing is changed."""
+        return await self._configuration.check(path)
+
     # All watchers, or some. The wish changes at once, except that [circus] warmup_delay is waited in between.
 
     def start_watchers(self, watchers: Iterable[WatcherView] | None = None) -> asyncio.Future[list[Changes]]:
@@ -298,7 +326,8 @@ class Arbiter:
         """
         if self._stopping is not None:
             raise CommandError(f"watcher {config.name!r} can't be added: the arbiter is about to end")
-        watcher = self._register(config)
+        watcher = self._make_watcher(config)
+        self._enlist(watcher)
         self._make_room()
         self.publish(events.Added(watcher=watcher.name, time=self.clock.wall()))
         self._task(self.hooks.watcher_added(watcher))
@@ -316,8 +345,7 @@ class Arbiter:
         if nostop:
             retired.abandon()
             return asyncio.shield(self._task(self.hooks.watcher_removed(retired)))
-        self._retiring.add(retired)
-        return asyncio.shield(self._task(self._retire(retired, retired.retire())))
+        return self._send_off(retired)
 
     # Inside
 
@@ -326,8 +354,9 @@ class Arbiter:
         await self.hooks.arbiter_starting(self)
         await self._bind_sockets()
         self._runtime = self._make_runtime(loop)
-        for config in self._wanted:
-            self._register(config)
+        in_force = self._configuration.in_force
+        for config in (*in_force.watchers, *(plugin_command(p, self.config) for p in in_force.plugins)):
+            self._enlist(self._make_watcher(config))
         self._bind_control()
         self._make_room()
 
@@ -339,10 +368,11 @@ class Arbiter:
             ended.set_result(None)
 
     async def _bind_sockets(self) -> None:
-        for config in self._socket_configs:
+        configs = self._configuration.in_force.sockets
+        for config in configs:
             await self.hooks.before_bind(config)
         self.sockets.bind_all()
-        for config in self._socket_configs:
+        for config in configs:
             await self.hooks.after_bind(config, self.sockets[config.name].fileno())
         if self.sockets:
             log.info("sockets started")
@@ -390,15 +420,51 @@ class Arbiter:
             source=lambda stream, config: self.hooks.output(watcher, stream, config),
         )
 
-    def _register(self, config: WatcherConfig) -> Watcher:
-        if config.name.lower() in self._watchers:
-            raise AlreadyExistError(f"{config.name!r} already exist")
+    def _make_configuration(self, config: Config, file: ConfigFile | None) -> Reconfiguration:
+        hands = Hands(
+            watchers=self.iter_watchers,
+            make=self._make_watcher,
+            enlist=self._welcome,
+            retire=self._dismiss,
+            start=lambda watchers: self._each(self._chosen(watchers), Watcher.start),
+            adopt=self._adopt,
+            task=self._task,
+            is_ending=lambda: not self.is_running,
+        )
+        return Reconfiguration(
+            config, file, hands=hands, sockets=self.sockets, hooks=self.hooks, workers=self._workers
+        )
+
+    def _adopt(self, config: Config) -> None:
+        self.config = config.arbiter
+        if self._config_adopted is not None:
+            self._config_adopted(config)
+
+    def _make_watcher(self, config: WatcherConfig) -> Watcher:
         check_hooks(config)
         if self._runtime is None:
             raise CommandError(f"watcher {config.name!r} can't be added: the arbiter is not open")
-        watcher = Watcher(config, self._runtime)
-        self._watchers[config.name.lower()] = watcher
-        return watcher
+        return Watcher(config, self._runtime)
+
+    def _enlist(self, watcher: Watcher) -> None:
+        if watcher.name.lower() in self._watchers:
+            raise AlreadyExistError(f"{watcher.name!r} already exist")
+        self._watchers[watcher.name.lower()] = watcher
+
+    def _welcome(self, watcher: Watcher) -> None:
+        """Take one that the file has brought; nothing is published, as in 0.19."""
+        self._enlist(watcher)
+        self._make_room()
+        self._task(self.hooks.watcher_added(watcher))
+
+    def _dismiss(self, watcher: Watcher) -> asyncio.Future[None]:
+        """Let one go that the file does not have any more; nothing is published, as in 0.19."""
+        del self._watchers[watcher.name.lower()]
+        return self._send_off(watcher)
+
+    def _send_off(self, watcher: Watcher) -> asyncio.Future[None]:
+        self._retiring.add(watcher)
+        return asyncio.shield(self._task(self._retire(watcher, watcher.retire())))
 
     def _chosen(self, watchers: Iterable[WatcherView] | None) -> list[Watcher]:
         """These watchers, or all, highest priority first."""
@@ -475,7 +541,7 @@ class Arbiter:
             for backend in self._backends.values():
                 held.callback(backend.close)
             held.callback(self.sockets.close_all)
-            for config in reversed(self._socket_configs):
+            for config in reversed(self._configuration.in_force.sockets):
                 held.push_async_callback(self.hooks.before_close, config)
             if self._redirector is not None:
                 held.push_async_callback(self._redirector.close)

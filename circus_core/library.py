@@ -14,7 +14,6 @@ from typing import Any, Self, TypeVar
 from circus_core.arbiter import Arbiter, Control, ControlFactory
 from circus_core.backends import Backend
 from circus_core.clock import SystemClock
-from circus_core.config.load import load_or_raise
 from circus_core.config.mappings import (
     arbiter_from_mapping,
     plugin_from_mapping,
@@ -22,10 +21,11 @@ from circus_core.config.mappings import (
     watcher_from_mapping,
 )
 from circus_core.config.model import Config
+from circus_core.config.problems import raise_errors
 from circus_core.controller import Controller
 from circus_core.drivers import Drivers
 from circus_core.errors import CommandError
-from circus_core.loading import load_options
+from circus_core.loading import ConfigFile
 from circus_core.observed import Worker
 from circus_core.plugins import plugin_manager
 from circus_core.process import Process
@@ -215,8 +215,12 @@ def get_arbiter(
 def arbiter_from_file(path: str, *, background: bool = False, **options: Any) -> EmbeddedArbiter:
     """Make an arbiter from a configuration file. Raises ConfigError with every problem."""
     plugins, drivers = plugin_manager(), Drivers()
-    config = load_or_raise(path, **load_options(plugins=plugins, drivers=drivers))
-    return EmbeddedArbiter(config, background=background, plugins=plugins, **options)
+    file = ConfigFile(path, plugins=plugins, drivers=drivers)
+    result = file.read()
+    raise_errors(result.problems)
+    if result.config is None:
+        raise AssertionError("a file without errors gives a configuration")
+    return EmbeddedArbiter(result.config, background=background, plugins=plugins, file=file, **options)
 
 
 def start_process(cmd: str, **options: Any) -> Process:

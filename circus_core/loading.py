@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from circus_core.clock import SystemClock
+from circus_core.config.check import CheckReport
+from circus_core.config.environment import Daemon as Inherited
 from circus_core.config.load import LoadResult, load
 from circus_core.config.model import WatcherConfig
 from circus_core.config.problems import Level, Problem
@@ -19,7 +21,56 @@ from circus_core.hooks import Hooks
 from circus_core.plugins import HookPlugins, plugin_manager
 from circus_core.section_hooks import hook_complaints
 
-__all__ = ["check_config", "load_config", "load_options"]
+__all__ = ["ConfigFile", "check_config", "load_config", "load_options"]
+
+
+class ConfigFile:
+    """The configuration file of one arbiter, read as often as is asked for.
+
+    What processes can inherit, the environment and the import path, is looked at once: hook functions and
+    plugins change both, and their watchers must not be taken for changed because of that.
+
+    Attributes:
+        path: as it was given.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        plugins: HookPlugins,
+        drivers: Drivers,
+        overrides: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Args:
+        overrides: see load_config().
+        """
+        self.path = Path(path)
+        self._inherited = Inherited.current()
+        self._plugins = plugins
+        self._drivers = drivers
+        self._overrides = overrides
+
+    def read(self) -> LoadResult:
+        """Read the file and all it includes; blocks. What is wrong with it is in the result."""
+        return self._load(self.path)
+
+    def check(self, path: str | None = None) -> CheckReport:
+        """Read this or another file and report; blocks."""
+        chosen = self.path if path is None else Path(path)
+        return CheckReport.of(chosen, self._load(chosen))
+
+    def _load(self, path: Path) -> LoadResult:
+        try:
+            return load_config(
+                path,
+                plugins=self._plugins,
+                drivers=self._drivers,
+                overrides=self._overrides,
+                inherited=self._inherited,
+            )
+        except PluginError as error:
+            return LoadResult(config=None, problems=(_problem(error, path),))
 
 
 def load_config(
@@ -28,16 +79,18 @@ def load_config(
     plugins: HookPlugins,
     drivers: Drivers,
     overrides: Mapping[str, Any] = MappingProxyType({}),
+    inherited: Inherited | None = None,
 ) -> LoadResult:
     """Read a file and let hook plugins add to it; what is wrong with either is in the result.
 
     Args:
         overrides: fields of `ArbiterConfig` that win over the file, also for what plugins add.
+        inherited: what processes can inherit; None: as this process has it now.
 
     Raises:
         PluginError: a hook plugin declares options that can't be used.
     """
-    result = load(path, **load_options(plugins=plugins, drivers=drivers))
+    result = load(path, inherited=inherited, **load_options(plugins=plugins, drivers=drivers))
     if result.config is None:
         return result
     config = replace(result.config, arbiter=replace(result.config.arbiter, **overrides))

@@ -313,7 +313,7 @@ class Watcher:
         return resized or self._outcome(lambda: None)
 
     def prepare_streams(self, config: WatcherConfig) -> Streams:
-        """Make the streams of a changed section, for reconfigure() or discard_streams(). Raises SpawnError."""
+        """Make the streams of a changed section for reconfigure() or discard_streams(); raises SpawnError."""
         return self._crew.output.prepare(config)
 
     def discard_streams(self, streams: Streams) -> None:
@@ -326,7 +326,7 @@ class Watcher:
         """Take over a changed section. One that is stopped stays so.
 
         Args:
-            config: all of it; `numprocesses` counts only if it is among the changed options.
+            config: all of it.
             options: names of those that changed, for events.
             streams: what prepare_streams() made for it.
             replaces: replace the processes, also with send_hup, whose SIGHUP would change nothing. With
@@ -342,7 +342,9 @@ class Watcher:
             self._crew.renew_expiries()
         for _ in options:
             self._crew.publish(events.Updated)
-        resized = self.set_numprocesses(config.numprocesses) if "numprocesses" in options else None
+        resized = None
+        if config.numprocesses != self.numprocesses:
+            resized = self.set_numprocesses(config.numprocesses)
         if replaces and not self.is_idle:
             how = Replacement.ROLLING if _has_lent_sockets(config) else Replacement.SEQUENTIAL
             replaced = self._reload(how, self._crew.pids(), hang_up=False)
@@ -531,9 +533,7 @@ class Watcher:
         await self._crew.after_last_tasks()  # after_reap of its processes
         await self._runtime.hooks.after_stop(self)
 
-    async def _reload(
-        self, how: Replacement, before: frozenset[int], *, hang_up: bool = True
-    ) -> Changes:
+    async def _reload(self, how: Replacement, before: frozenset[int], *, hang_up: bool = True) -> Changes:
         verdict = await self._runtime.hooks.before_reload(self)
         if not verdict:
             log.warning("%s: before_reload said no (%s)", self.name, verdict.by)

@@ -24,7 +24,7 @@ from circus_core.daemonize import Background
 from circus_core.drivers import Drivers
 from circus_core.errors import CircusError, EndpointError, SocketError
 from circus_core.library import control_with
-from circus_core.loading import load_config
+from circus_core.loading import ConfigFile
 from circus_core.logs import configure_logging, reopen_log_files
 from circus_core.pidfile import PidFile
 from circus_core.plugins import HookPlugins, plugin_manager
@@ -45,6 +45,7 @@ class _Loaded:
 
     config: Config
     plugins: HookPlugins
+    file: ConfigFile
     doubts: tuple[Problem, ...]
 
     @property
@@ -71,6 +72,7 @@ class Daemon:
         self._umask = _current_umask()
         self._pidfiles: dict[str, PidFile] = {}
         self._logs: tuple[str, str, str | None] | None = None  # the configuration of logging in force
+        self._in_force: Config | None = None
         self._next: _Loaded | None = None  # what a restart will use
 
     def run(self) -> int:
@@ -116,20 +118,30 @@ class Daemon:
                 if previous is None:
                     raise
                 log.error("%s\ncan't restart with that, going on with the configuration of before", error)
-                current, previous = replace(previous, plugins=plugin_manager()), None
+                current, previous = self._made_anew(previous), None
                 continue
             if not is_restarting or self._next is None or self._signals.is_told:
                 return
-            previous, current, self._next = current, self._next, None
+            previous = replace(current, config=self._in_force or current.config)
+            current, self._next = self._next, None
 
     def _load(self) -> _Loaded:
         """Read the file; raises CircusError with everything that is wrong."""
         plugins = plugin_manager()
-        result = load_config(self._path, plugins=plugins, drivers=self._drivers, overrides=self._overrides)
+        file = self._file(plugins)
+        result = file.read()
         raise_errors(result.problems)
         if result.config is None:
             raise AssertionError("a file without errors gives a configuration")
-        return _Loaded(config=result.config, plugins=plugins, doubts=result.problems)
+        return _Loaded(config=result.config, plugins=plugins, file=file, doubts=result.problems)
+
+    def _file(self, plugins: HookPlugins) -> ConfigFile:
+        return ConfigFile(self._path, plugins=plugins, drivers=self._drivers, overrides=self._overrides)
+
+    def _made_anew(self, loaded: _Loaded) -> _Loaded:
+        """The same configuration for one more arbiter: hook plugins serve one."""
+        plugins = plugin_manager()
+        return replace(loaded, plugins=plugins, file=self._file(plugins))
 
     def _apply(self, loaded: _Loaded) -> None:
         """Make the process what the [circus] section says. The log is opened with the umask from before."""
@@ -163,12 +175,22 @@ class Daemon:
                 drivers=self._drivers,
                 control=control_with(self._drivers),
                 subreaper=True,
+                file=loaded.file,
                 check_config=lambda: self._prepare_restart(loaded),
+                config_adopted=self._adopt,
                 before_reload=reopen_log_files,
             )
+        self._in_force = loaded.config
         with asyncio.Runner() as runner:
             runner.run(self._live(arbiter))
         return arbiter.is_restarting
+
+    def _adopt(self, config: Config) -> None:
+        """The file was read again and is in force now, less what only a restart can apply."""
+        self._in_force = config
+        if self._logs is not None and config.arbiter.loggerconfig is None:
+            logging.getLogger().setLevel(config.arbiter.loglevel.upper())
+            self._logs = _logs(config.arbiter)
 
     def _prepare_restart(self, current: _Loaded) -> None:
         """Read the file again and make sure of its log and pid file.
@@ -183,7 +205,7 @@ class Daemon:
         try:
             self._open_logs(following.arbiter)
         except CircusError:
-            self._open_logs(current.arbiter)  # what failed may have closed it
+            self._open_logs((self._in_force or current.config).arbiter)  # what failed may have closed it
             raise
         self._next = following
 

@@ -174,8 +174,8 @@ class ConfigPlan:
 
     def to_text(self) -> str:
         """Return a line for each step; empty if there is none."""
-        steps = (*self.arbiter, *self.sockets, *self.watchers)
-        return "\n".join(step.text() for step in steps)
+        parts = (self.arbiter, self.sockets, self.watchers)
+        return "\n".join(step.text() for part in parts for step in part)
 
 
 def diff(

@@ -50,6 +50,7 @@ def load(
     extras: Sequence[str] = (),
     names: Names | None = None,
     environ: Mapping[str, str] | None = None,
+    inherited: Daemon | None = None,
 ) -> LoadResult:
     """Load a configuration file. Never raises for what is wrong with the file.
 
@@ -62,11 +63,12 @@ def load(
         names: looks up streams, backends, plugins and hook functions, so that one that is missing is an error
             with its place; None: they are not looked at.
         environ: environment of the daemon, `os.environ` if not given.
+        inherited: that and the import path, as they were at another time; then environ is not looked at.
     """
     report = Report()
     context = Context(
         table=Table(extra_options),
-        daemon=Daemon.current(environ),
+        daemon=inherited or Daemon.current(environ),
         report=report,
         extras=tuple(extras),
         names=names,
