@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 from collections.abc import Awaitable, Iterator, Mapping
 from pathlib import Path
@@ -189,8 +190,17 @@ class Hooks:
                 self._tell_event(implementation, event)
 
     async def extended_stats(self, watcher: WatcherView, process: ProcessView, stats: dict[str, Any]) -> None:
-        """Let plugins change `stats` in place."""
-        await self._tell("extended_stats", watcher=watcher, process=process, stats=stats)
+        """Let plugins change `stats` in place; what one that fails did, or JSON can't say, is undone."""
+        arguments = {"watcher": watcher, "process": process, "stats": stats}
+        for implementation in self._implementations("extended_stats"):
+            before = dict(stats)
+            try:
+                await self._answer("extended_stats", implementation, arguments)
+                json.dumps(stats, allow_nan=False)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  it is logged, with its plugin's name
+                stats.clear()
+                stats.update(before)
+                self._report("extended_stats", implementation, error, watcher)
 
     def output(self, watcher: WatcherView, stream: str, config: StreamConfig | None) -> Any:
         """Return the stream object that a plugin chose for `stream` ("stdout" or "stderr"), or None."""

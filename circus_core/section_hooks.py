@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 import os
 import site
@@ -149,6 +150,7 @@ class SectionHooks:
         function = partial(_call, hook.target, watcher, self.arbiter, name, pid=pid, stats=copy)
         try:
             await self._run(function, name, watcher)
+            json.dumps(copy, allow_nan=False)  # else the answer could not be sent
         except (Exception, SystemExit) as error:  # noqa: BLE001  it is reported, with its watcher
             self._report(name, watcher, hook, error)
         else:

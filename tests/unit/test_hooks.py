@@ -378,6 +378,28 @@ def test_statistics_are_changed_in_place_by_all() -> None:
     assert stats == {"cpu": 1, "y": 1, "x": 2}
 
 
+@pytest.mark.parametrize("harm", [ValueError("boom"), {"x": {1}}, {"x": float("nan")}, {("a", 1): 2}])
+def test_a_hook_that_harms_statistics_is_undone_alone(harm: object) -> None:
+    class Harms:
+        @hookimpl
+        def extended_stats(self, stats: dict[str, Any]) -> None:
+            stats.pop("cpu")
+            if isinstance(harm, Exception):
+                raise harm
+            stats.update(harm)
+
+    class Adds:
+        @hookimpl
+        def extended_stats(self, stats: dict[str, Any]) -> None:
+            stats["hits"] = 3
+
+    house, stats = House(Adds(), Harms(), Adds()), {"cpu": 1}
+    asyncio.run(house.hooks.extended_stats(AWatcher(), AProcess(), stats))
+    assert stats == {"cpu": 1, "hits": 3}
+    (event,) = house.events
+    assert (event.topic, event.payload()["name"]) == ("watcher.web.hook_failure", "extended_stats")
+
+
 class Chooses:
     def __init__(self, answer: object) -> None:
         self.answer = answer
