@@ -2,71 +2,64 @@
 
 from __future__ import annotations
 
-import codecs
-import errno
-import select
-import sys
-from collections.abc import Mapping
-from io import UnsupportedOperation
-from os import write
-from typing import Any, Final, TextIO
+import zlib
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
-__all__ = ["StdoutStream"]
+from circus_streams.chunks import Origin, Source
+from circus_streams.linewise import LineStream, ended, prefixed
+from circus_streams.options import flag
+from circus_streams.standard_output import StandardOutput, Terminal
 
-# The other side is gone: a pipe without reader, a terminal that hung up, a descriptor that was closed.
-GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
+__all__ = ["StdoutStream", "TerminalStream"]
+
+SHADES: Final = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)  # foreground colours, ecma-48
+RESET: Final = b"\x1b[0m"
 
 
-class StdoutStream:
-    """Writes each chunk to `sys.stdout` at once; options are ignored.
+class TerminalStream(LineStream):
+    """What writes to the daemon's own standard output.
 
-    A closed terminal or pipe is no error: what can't be shown any more is dropped.
+    Attributes:
+        out: a file for text to write to instead; None for `sys.stdout` of the moment.
+        shared: the standard output, of all streams.
     """
 
-    def __init__(self, **_ignored: object) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._taken: Mapping[str, Any] | None = None
-        self._unwritten = b""
+    out: ClassVar[Any] = None
+    shared: ClassVar[StandardOutput] = StandardOutput()
 
-    def __call__(self, chunk: Mapping[str, Any]) -> None:
-        """Take one chunk; its `data` is bytes or text.
+    def __init__(self) -> None:
+        self._terminal = Terminal(self.shared, lambda: self.out)
+        super().__init__(self._terminal)
+
+
+class StdoutStream(TerminalStream):
+    """Writes each chunk at once, or with a prefix each line when it is complete."""
+
+    def __init__(self, prefix: bool | str = False, **_ignored: object) -> None:
+        """Args:
+        prefix: begin each line with `WATCHER.NUMBER | `, coloured on a terminal.
 
         Raises:
-            OSError: standard output is a file and its disk is full. Offer the same mapping again, nothing is
-                written twice.
+            ValueError: prefix is neither yes nor no.
         """
-        if chunk is not self._taken:
-            data = chunk["data"]
-            self._unwritten += data.encode("utf-8", "replace") if isinstance(data, str) else data
-            self._taken = chunk
-        try:
-            self._write(sys.stdout)
-        except OSError as error:
-            if error.errno not in GONE:
-                raise
-            self._unwritten = b""
-        except ValueError:  # sys.stdout was closed
-            self._unwritten = b""
-        self._taken = None
+        super().__init__()
+        self._has_prefix = flag("prefix", prefix)
 
-    def _write(self, out: TextIO | None) -> None:
-        if out is None:  # a program without standard output, sys.__stdout__
-            self._unwritten = b""
-            return
-        out.flush()
-        try:
-            fd = out.fileno()
-        except (AttributeError, UnsupportedOperation):
-            self._write_text(out)
-            return
-        while self._unwritten:
-            try:
-                self._unwritten = self._unwritten[write(fd, self._unwritten) :]
-            except BlockingIOError:  # another program has made the terminal non-blocking
-                select.select([], [fd], [])
+    def _complete(self, source: Source, data: bytes) -> bytes:
+        return source.lines(data) if self._has_prefix else source.characters(data)
 
-    def _write_text(self, out: TextIO) -> None:
-        """Write to an object that only looks like a file, such as io.StringIO."""
-        data, self._unwritten = self._unwritten, b""
-        out.write(self._decoder.decode(data))
-        out.flush()
+    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+        if self._has_prefix:
+            lines = prefixed(lines, self._prefix(source.origin), has_begun=source.has_begun)
+        self._terminal.write(source.origin, lines)
+
+    def _last_words(self, source: Source) -> bytes:
+        return ended(source) if self._has_prefix else source.finish()
+
+    def _prefix(self, origin: Origin) -> bytes:
+        text = f"{origin.watcher}.{origin.wid} | " if origin.wid else f"{origin.pid} | "
+        name = text.encode("utf-8", "replace")
+        if not self._terminal.is_terminal():
+            return name
+        return b"\x1b[%dm%b%b" % (SHADES[zlib.crc32(name) % len(SHADES)], name, RESET)

@@ -1,0 +1,52 @@
+"""FancyStdoutStream: output on the standard output of the daemon, coloured and with the time."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from datetime import datetime
+from typing import Final
+
+from circus_streams.chunks import Source
+from circus_streams.linewise import ended, prefixed
+from circus_streams.stdout import TerminalStream
+
+__all__ = ["FancyStdoutStream"]
+
+COLORS: Final = {"red": 1, "green": 2, "yellow": 3, "blue": 4, "magenta": 5, "cyan": 6, "white": 7}
+EMPTY_LINES: Final = re.compile(rb"(?<=\n)\n+")
+
+
+class FancyStdoutStream(TerminalStream):
+    """Writes each line as `TIME [PID] | line`, all of a stream in one colour; empty lines are left out.
+
+    Colours are written whatever the output is, unless the environment variable NO_COLOR is set.
+    """
+
+    def __init__(
+        self, color: str | None = None, time_format: str = "%Y-%m-%d %H:%M:%S", **_ignored: object
+    ) -> None:
+        """Args:
+        color: red, green, yellow, blue, magenta, cyan or white; anything else is one of them by chance.
+        time_format: as for strftime(3).
+        """
+        super().__init__()
+        number = COLORS.get(str(color).lower()) or random.choice(list(COLORS.values()))  # noqa: S311
+        self._time_format = time_format
+        self._start = f"\x1b[0;3{number};40m"
+
+    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+        lines = EMPTY_LINES.sub(b"", lines)
+        if not source.has_begun:
+            lines = lines.lstrip(b"\n")
+        if lines:
+            start, reset = ("", b"") if "NO_COLOR" in os.environ else (self._start, b"\x1b[0m")
+            text = f"{start}{when.strftime(self._time_format)} [{source.origin.pid}] | "
+            prefix = text.encode("utf-8", "replace")
+            self._terminal.write(
+                source.origin, prefixed(lines, prefix, has_begun=source.has_begun, suffix=reset)
+            )
+
+    def _last_words(self, source: Source) -> bytes:
+        return ended(source)

@@ -1,0 +1,289 @@
+"""Files that output is appended to: shared by the streams that name them, rotated in one place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import threading
+import time
+from dataclasses import dataclass, field
+from io import FileIO
+from typing import Final
+from weakref import WeakValueDictionary
+
+from circus_streams.chunks import Origin
+from circus_streams.packing import Packer
+from circus_streams.rotation import FileState, Rotation
+
+__all__ = ["LogFile", "LogFiles", "OpenFiles"]
+
+VARIABLE: Final = re.compile(
+    r"\$\(circus\.(watcher|wid|pid)\)|\(\(circus\.(watcher|wid|pid)\)\)", re.IGNORECASE
+)
+
+
+class LogFile:
+    """A file that several streams append to: one descriptor, one rotation. For any thread.
+
+    What could not be written, for instance because the disk is full, stays here and goes first next time, so
+    that nothing is lost, written twice, or torn.
+    """
+
+    def __init__(self, path: str, packing: threading.Lock) -> None:
+        """Args:
+        packing: held while a rotated file is compressed, so that this happens to one file at a time.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        self._packer = Packer(path, self._lock, packing)
+        self._file: FileIO | None = None
+        self._identity = (0, 0)
+        self._users: set[int] = set()
+        self._unwritten = b""
+        self._state = FileState()
+
+    def acquire(self, user: object) -> None:
+        """Keep the file open for `user`, once something opens it."""
+        with self._lock:
+            self._users.add(id(user))
+
+    def release(self, user: object) -> None:
+        """Close the file if nobody else uses it."""
+        with self._lock:
+            self._users.discard(id(user))
+            if not self._users:
+                self._close()
+
+    def open(self) -> None:
+        """Open the file if it is not open; raises OSError."""
+        with self._lock:
+            self._opened()
+
+    def reopen(self) -> None:
+        """Open the path anew, for instance because the file was renamed; raises OSError."""
+        with self._lock:
+            self._close()
+            self._opened()
+
+    def is_at(self, path: str) -> bool:
+        """Tell whether the file that is open is the one that has this name now; true if none is open."""
+        with self._lock:
+            return self._file is None or _identity_of(path) == self._identity
+
+    def take(self, data: bytes) -> None:
+        """Have whole lines (the last one may be unfinished) written by the next flush()."""
+        with self._lock:
+            self._unwritten += data
+
+    def take_over(self, other: LogFile) -> None:
+        """Have written what another file could not write."""
+        with other._lock:
+            data, other._unwritten = other._unwritten, b""
+        self.take(data)
+
+    def flush(self, rotation: Rotation) -> None:
+        """Append what was taken, rotating between lines.
+
+        Raises:
+            OSError: not all is written yet; the next flush() goes on.
+        """
+        with self._lock:
+            try:
+                while self._unwritten:
+                    self._write_some(rotation)
+            except OSError as error:
+                error.filename = error.filename or self.path  # write(2) does not say it
+                raise
+
+    def _write_some(self, rotation: Rotation) -> None:
+        file = self._opened()
+        status = os.fstat(file.fileno())
+        if not status.st_nlink and _identity_of(self.path) != self._identity:
+            self._forget()  # it was removed: what is written to it nobody could ever read
+            return
+        data = self._unwritten
+        if stat.S_ISREG(status.st_mode):
+            self._state.size = status.st_size
+            count = rotation.fitting(self._state, data)
+        else:
+            count = len(data)  # a device or a pipe
+        if count:
+            self._append(file, count)
+        else:
+            self._rotate(file, rotation)
+
+    def _opened(self) -> FileIO:
+        if self._file is None:
+            file = open(self.path, "ab", buffering=0)  # noqa: SIM115  O_APPEND and O_CLOEXEC, pep 446
+            status = os.fstat(file.fileno())
+            if self._identity != (status.st_dev, status.st_ino):
+                self._identity = status.st_dev, status.st_ino
+                self._state = FileState(since=status.st_mtime if status.st_size else time.time())
+            self._file = file
+        return self._file
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def _forget(self) -> None:
+        """Close the file, never to come back to it."""
+        self._close()
+        self._identity = (0, 0)
+
+    def _append(self, file: FileIO, count: int) -> None:
+        """Write `count` bytes in one write(2); fewer if the disk takes no more."""
+        data = self._unwritten
+        whole = count == len(data)
+        written = file.write(data if whole else memoryview(data)[:count])
+        if not written:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        end = data.rfind(b"\n", 0, written)
+        self._state.open_line = written - end - 1 if end >= 0 else self._state.open_line + written
+        self._unwritten = b"" if written == len(data) else data[written:]
+
+    def _rotate(self, file: FileIO, rotation: Rotation) -> None:
+        if rotation.rotate(self.path, self._state):
+            self._forget()
+            self._packer.wake(self, rotation)
+        else:
+            file.truncate(0)
+            self._state = FileState(since=time.time())
+
+
+def _identity_of(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+class OpenFiles:
+    """The files in use by real path, so that streams which name the same file share it. For any thread.
+
+    It holds them weakly: a file that no stream refers to any more is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._packing = threading.Lock()
+        self._files: WeakValueDictionary[str, LogFile] = WeakValueDictionary()
+
+    def get(self, path: str) -> LogFile:
+        """Return the file at `path`, symbolic links followed; it is not opened by this."""
+        real = os.path.realpath(path)
+        with self._lock:
+            file = self._files.get(real)
+            if file is None:
+                file = self._files[real] = LogFile(real, self._packing)
+            return file
+
+
+@dataclass(slots=True)
+class Use:
+    """A file as one stream uses it, and the outputs of processes that go there."""
+
+    file: LogFile
+    sources: set[tuple[int, str]] = field(default_factory=set)
+
+
+class LogFiles:
+    """The files of one stream: one, or with variables in its name one for each watcher, number or process.
+
+    Takes whole lines; one thread at a time.
+    """
+
+    def __init__(self, pattern: str, rotation: Rotation, files: OpenFiles, *, follow: bool = False) -> None:
+        """Args:
+        pattern: absolute path, in which `$(circus.watcher)`, `$(circus.wid)` and `$(circus.pid)` may occur.
+        follow: look before each write whether another program has put another file in its place.
+        """
+        self._pattern = pattern
+        self._is_one = VARIABLE.search(pattern) is None
+        self._rotation = rotation
+        self._files = files
+        self._follow = follow
+        self._uses: dict[str, Use] = {}
+        self._unfinished: set[str] = set()  # paths of files that have not written all they took
+
+    def open(self) -> None:
+        """Open the file now, if there is only one; raises OSError naming it."""
+        if self._is_one:
+            self._use(self._pattern).file.open()
+
+    def write(self, origin: Origin, data: bytes) -> None:
+        """Append to the file of this process; raises OSError if not all could be written yet."""
+        path = self._pattern if self._is_one else _filled(self._pattern, origin)
+        use = self._use(path)
+        if not self._is_one:
+            use.sources.add((origin.pid, origin.name))
+        use.file.take(data)
+        self._unfinished.add(path)
+        self._flush(path)
+
+    def flush(self) -> None:
+        """Write what could not be written; raises OSError."""
+        for path in tuple(self._unfinished):
+            self._flush(path)
+
+    def end(self, origin: Origin) -> None:
+        """Close the file of a process if no other process writes to it."""
+        if not self._is_one:
+            path = _filled(self._pattern, origin)
+            use = self._uses.get(path)
+            if use is not None:
+                use.sources.discard((origin.pid, origin.name))
+                if not use.sources:
+                    self._release(path)
+
+    def reopen(self) -> None:
+        """Open each path anew, after another program has renamed the file; raises OSError."""
+        self.flush()
+        for path in tuple(self._uses):
+            self._reopen(path)
+
+    def close(self) -> None:
+        """Close what no other stream uses."""
+        for path in tuple(self._uses):
+            self._release(path)
+
+    def _flush(self, path: str) -> None:
+        if self._follow and not self._uses[path].file.is_at(path):
+            self._reopen(path)
+        self._uses[path].file.flush(self._rotation)
+        self._unfinished.discard(path)
+
+    def _use(self, path: str) -> Use:
+        use = self._uses.get(path)
+        if use is None:
+            use = self._uses[path] = Use(self._files.get(path))
+            use.file.acquire(self)
+        return use
+
+    def _release(self, path: str) -> None:
+        self._uses.pop(path).file.release(self)
+
+    def _reopen(self, path: str) -> None:
+        """Open the path anew. It may lead to another file than before, by a symbolic link."""
+        use = self._uses[path]
+        file = self._files.get(path)
+        if file is not use.file:
+            file.acquire(self)
+            file.take_over(use.file)
+            use.file.release(self)
+            use.file = file
+        file.reopen()
+
+
+def _filled(pattern: str, origin: Origin) -> str:
+    """Put in the values. One can't lead to another folder."""
+
+    def value(match: re.Match[str]) -> str:
+        text = str(getattr(origin, (match[1] or match[2]).lower()))
+        return text.replace("/", "_").replace("\0", "_")
+
+    return VARIABLE.sub(value, pattern)
