@@ -1,0 +1,318 @@
+"""The last output of the processes of each watcher, in memory: bounded in bytes, cut into lines when read.
+
+Feeding costs the same for a chunk of any size, but for one search for its last line end. Nothing here does
+I/O or knows of a loop.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = ["LINE_LIMIT", "Line", "Listener", "Origin", "Reading", "Tail", "Tails"]
+
+KIB: Final = 1024
+CHUNK_LIMIT: Final = 64 * KIB  # bytes of one chunk; longer ones are kept as several
+CHUNK_COST: Final = 200  # bytes of memory that a chunk takes beside its data
+LINE_LIMIT: Final = 32 * KIB
+"""A line that has this many bytes at the end of a chunk is shown in pieces: they can be sent in one reply."""
+
+Listener = Callable[[str], None]
+"""Told the stream ("stdout" or "stderr") of which a line has come; cheap, never raises."""
+
+
+@dataclass(slots=True, eq=False)
+class Origin:
+    """One output of one process.
+
+    Attributes:
+        stream: "stdout" or "stderr".
+        open_size: bytes behind the last line end.
+        is_cut: what is kept of it begins within a line.
+    """
+
+    pid: int
+    wid: int
+    stream: str
+    open_size: int = 0
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line, without its end.
+
+    Attributes:
+        number: of the chunk that ended it; lines of all watchers come in order of (number, end).
+        end: offset in its tail behind the line.
+        time: when its end was read, seconds since the epoch.
+        message: its text; what is not UTF-8 is replaced by U+FFFD.
+    """
+
+    number: int
+    end: int
+    origin: Origin
+    time: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a tail holds behind some offset.
+
+    Attributes:
+        lines: in the order in which they ended.
+        unfinished: the beginnings of lines that have not ended yet.
+        lost: bytes behind that offset which are not kept any more.
+    """
+
+    lines: list[Line]
+    unfinished: list[Line]
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """`end` is the offset behind it; `ends_piece`: what it leaves unfinished is shown without the rest."""
+
+    number: int
+    end: int
+    origin: Origin
+    time: float
+    data: bytes
+    ends_piece: bool
+
+
+@dataclass(slots=True)
+class _OpenLine:
+    """A line whose end was not found yet; `is_cut` if its beginning is not kept."""
+
+    is_cut: bool
+    parts: list[bytes] = field(default_factory=list)
+
+    def finish(self, last: bytes) -> bytes:
+        return b"".join((*self.parts, last))
+
+
+class Tail:
+    """The last output of one watcher's processes. Made by Tails.
+
+    Attributes:
+        generation: tells this tail from an earlier one of a watcher with the same name.
+        end: offset behind all that was ever fed; offsets count bytes.
+    """
+
+    def __init__(self, limit: int, *, generation: int, numbers: Iterator[int]) -> None:
+        """Args:
+        limit: bytes that it may take; 0 keeps nothing.
+        numbers: of chunks, in order of arrival over all tails.
+        """
+        self.generation = generation
+        self.end = 0
+        self._limit = limit
+        self._numbers = numbers
+        self._chunks: deque[_Chunk] = deque()
+        self._cost = 0
+        self._begin = 0  # offset of the first byte that is kept
+        self._listeners: list[Listener] = []
+
+    @property
+    def limit(self) -> int:
+        """Bytes that it may take; 0: it keeps nothing."""
+        return self._limit
+
+    def resize(self, limit: int) -> None:
+        """Take at most `limit` bytes from now on."""
+        self._limit = limit
+        self._shrink()
+
+    def feed(self, origin: Origin, data: bytes, time: float) -> None:
+        """Keep what was read from an output; `time` in seconds since the epoch."""
+        if not self._limit:
+            return
+        if len(data) > CHUNK_LIMIT:
+            for at in range(0, len(data), CHUNK_LIMIT):
+                self.feed(origin, data[at : at + CHUNK_LIMIT], time)
+            return
+        line_end = data.rfind(b"\n")
+        open_size = len(data) - line_end - 1 if line_end >= 0 else origin.open_size + len(data)
+        ends_piece = open_size >= LINE_LIMIT
+        origin.open_size = 0 if ends_piece else open_size
+        self.end += len(data)
+        self._chunks.append(_Chunk(next(self._numbers), self.end, origin, time, data, ends_piece))
+        self._cost += len(data) + CHUNK_COST
+        if self._cost > self._limit:
+            self._shrink()
+        if self._listeners and (line_end >= 0 or ends_piece):
+            for listener in tuple(self._listeners):
+                listener(origin.stream)
+
+    def finish(self, origin: Origin, time: float) -> None:
+        """There will be no more from this output: the line it was in has ended."""
+        if origin.open_size:
+            self.feed(origin, b"\n", time)
+
+    def read(self, after: int | None = None, *, stream: str | None = None) -> Reading:
+        """Return the lines that ended behind the offset `after`; None: all that are kept.
+
+        A line whose beginning is not kept is left out, and counts as lost.
+
+        Args:
+            stream: only lines of this one.
+        """
+        since = 0 if after is None else after
+        found: list[Line] = []
+        lost = max(0, self._begin - since)
+        begun: dict[Origin, _OpenLine] = {}
+        for chunk in self._chunks:
+            if stream is None or chunk.origin.stream == stream:
+                before = begun.get(chunk.origin) or _OpenLine(is_cut=chunk.origin.is_cut)
+                if chunk.end <= since:
+                    begun[chunk.origin] = _skipped(chunk, before)
+                else:
+                    begun[chunk.origin], missed = _split(chunk, before, since, found)
+                    lost += missed
+        unfinished = [line for origin, rest in begun.items() for line in self._unfinished(origin, rest)]
+        return Reading(found, unfinished, 0 if after is None else lost)
+
+    def add_listener(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def remove_listener(self, listener: Listener) -> None:
+        self._listeners.remove(listener)
+
+    def _unfinished(self, origin: Origin, rest: _OpenLine) -> Iterator[Line]:
+        data = rest.finish(b"")
+        whole = data[: _whole_characters(data)]
+        if whole and not rest.is_cut:
+            last = self._chunks[-1]
+            yield Line(last.number, self.end, origin, last.time, _text(whole))
+
+    def _shrink(self) -> None:
+        """Drop the oldest chunks; of the newest one keep the end, if it alone is too large."""
+        while self._cost > self._limit and len(self._chunks) > 1:
+            self._forget(self._chunks.popleft())
+        if self._chunks and self._cost > self._limit:
+            last = self._chunks.pop()
+            self._forget(last)
+            room = self._limit - CHUNK_COST
+            if room > 0:
+                last.origin.is_cut = last.data[-room - 1 : -room] != b"\n"
+                last.data = last.data[-room:]
+                self._begin = last.end - room
+                self._chunks.append(last)
+                self._cost = self._limit
+
+    def _forget(self, chunk: _Chunk) -> None:
+        self._cost -= len(chunk.data) + CHUNK_COST
+        self._begin = chunk.end
+        chunk.origin.is_cut = not (chunk.ends_piece or chunk.data.endswith(b"\n"))
+
+
+class Tails:
+    """All tails of one arbiter, and who waits for lines in them.
+
+    Attributes:
+        have_ended: nothing will come any more.
+    """
+
+    def __init__(self) -> None:
+        self.have_ended = False
+        self._numbers = itertools.count(1)
+        self._generation = 0
+        self._listeners: list[Listener] = []
+
+    def make(self, limit: int, time: float) -> Tail:
+        """Return the tail of a new watcher; `time` in seconds since the epoch."""
+        self._generation = max(self._generation + 1, int(time * 1e6))
+        self._tell_all()
+        return Tail(limit, generation=self._generation, numbers=self._numbers)
+
+    @contextmanager
+    def listening(self, tails: Iterable[Tail], listener: Listener) -> Iterator[None]:
+        """Within it, the listener is told of lines in these tails; with "" of new tails and of the end."""
+        heard = list(tails)
+        self._listeners.append(listener)
+        for tail in heard:
+            tail.add_listener(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+            for tail in heard:
+                tail.remove_listener(listener)
+
+    def finish(self) -> None:
+        """The end: nobody need wait any longer."""
+        self.have_ended = True
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        for listener in tuple(self._listeners):
+            listener("")
+
+
+def _skipped(chunk: _Chunk, before: _OpenLine) -> _OpenLine:
+    """Return what a chunk that is not asked for leaves unfinished."""
+    at = chunk.data.rfind(b"\n")
+    rest = before if at < 0 else _OpenLine(is_cut=False)
+    rest.parts.append(chunk.data[at + 1 :])
+    return _behind_piece(rest) if chunk.ends_piece else rest
+
+
+def _split(chunk: _Chunk, before: _OpenLine, since: int, found: list[Line]) -> tuple[_OpenLine, int]:
+    """Add the lines that end in a chunk behind `since` to `found`.
+
+    Returns:
+        what the chunk leaves unfinished, and the bytes of a line that had to be left out.
+    """
+    *ended, last = chunk.data.split(b"\n")
+    end, missed, rest = chunk.end - len(chunk.data), 0, before
+    for part in ended:
+        end += len(part) + 1
+        if end > since and rest.is_cut:
+            missed = len(part) + 1
+        elif end > since:
+            found.append(_line(chunk, end, rest.finish(part)))
+        rest = _OpenLine(is_cut=False)
+    rest.parts.append(last)
+    if not chunk.ends_piece:
+        return rest, missed
+    if rest.is_cut:
+        return _OpenLine(is_cut=False), missed + len(last)
+    data = rest.finish(b"")
+    found.append(_line(chunk, chunk.end, data[: _whole_characters(data)]))
+    return _behind_piece(rest), missed
+
+
+def _behind_piece(rest: _OpenLine) -> _OpenLine:
+    """Return what follows a piece of a long line: the bytes of a character that was cut by its end."""
+    data = rest.finish(b"")
+    return _OpenLine(is_cut=False, parts=[] if rest.is_cut else [data[_whole_characters(data) :]])
+
+
+def _line(chunk: _Chunk, end: int, data: bytes) -> Line:
+    return Line(chunk.number, end, chunk.origin, chunk.time, _text(data))
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+def _whole_characters(data: bytes) -> int:
+    """Return how many bytes are left without a UTF-8 character that begins in the last three, and is cut."""
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte >= 0xC0:
+            return len(data) - back if back < _length_of_character(byte) else len(data)
+        if byte < 0x80:
+            break
+    return len(data)
+
+
+def _length_of_character(first_byte: int) -> int:
+    return 4 if first_byte >= 0xF0 else 3 if first_byte >= 0xE0 else 2
