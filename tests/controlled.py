@@ -16,11 +16,15 @@ import zmq
 from circus_core.clock import SystemClock
 from circus_core.commands.command import Command
 from circus_core.commands.target import ControlledWatcher, Entries
-from circus_core.config.model import ArbiterConfig, WatcherConfig
+from circus_core.config.check import CheckReport
+from circus_core.config.diff import ConfigPlan, diff
+from circus_core.config.model import ArbiterConfig, Config, SocketConfig, WatcherConfig
+from circus_core.config.problems import Level, Problem
 from circus_core.controller import Controller
 from circus_core.drivers import resolve_name
 from circus_core.errors import AlreadyExistError, CircusError, UnknownCommandError, UnknownWatcherError
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
+from circus_core.reconfigure import Outlook, Reload
 from circus_core.states import ProcessState, WatcherState
 
 ROOT = Path(__file__).parents[1]
@@ -177,6 +181,7 @@ class FakeArbiter:
     told: what was asked of the arbiter as a whole.
     gate: if given, awaitables wait for it; set it from the test's thread with `Served.release`.
     failure: if given, awaitables raise it.
+    refusal: what a reload of the configuration would be refused for.
     ended: pids of processes that turn out to have ended when they are measured.
     dropped: bytes of output that were lost, by watcher.
     """
@@ -185,6 +190,7 @@ class FakeArbiter:
     told: list[Any] = field(default_factory=list)
     gate: asyncio.Event | None = None
     failure: Exception | None = None
+    refusal: str = ""
     ended: set[int] = field(default_factory=set)
     dropped: dict[str, int] = field(default_factory=dict)
 
@@ -271,6 +277,27 @@ class FakeArbiter:
     def request_restart(self) -> Awaitable[object]:
         self.told.append(("restart all",))
         return self.later(None)
+
+    async def plan_config(self) -> Outlook:
+        return Outlook(plan=self._plan(), refusal=self.refusal, doubts=self._doubts())
+
+    async def reload_config(self, *, force: bool = False) -> Reload:
+        self.told.append(("reloadconfig", force))
+        if self.failure is not None:
+            raise self.failure
+        return Reload(plan=self._plan(), doubts=self._doubts(), followed=self.later({"new": "no such program"}))
+
+    async def check_file(self, path: str | None = None, /) -> CheckReport:
+        return CheckReport(path=Path(path or "/etc/circus.ini"), config=None, problems=self._doubts())
+
+    def _plan(self) -> ConfigPlan:
+        socket = SocketConfig(name="web", port=8001)
+        new = WatcherConfig(name="new", cmd="serve")
+        return diff(Config(), Config(sockets=(socket,), watchers=(new,)))
+
+    def _doubts(self) -> tuple[Problem, ...]:
+        message = "nmprocesses is not an option"
+        return (Problem(level=Level.DOUBT, message=message, file=Path("circus.ini"), line=3),)
 
     def add_watcher(self, config: WatcherConfig, /) -> FakeWatcher:
         if config.name.lower() in self._watchers:

@@ -8,10 +8,14 @@ waiting for one changes nothing, and one that nobody awaits must not complain.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from circus_core.config.model import ArbiterConfig, WatcherConfig
 from circus_core.views import ProcessView, WatcherView
+
+if TYPE_CHECKING:
+    from circus_core.config.check import CheckReport
+    from circus_core.reconfigure import Outlook, Reload
 
 __all__ = ["Changes", "ControlledArbiter", "ControlledSockets", "ControlledWatcher", "Entries"]
 
@@ -126,6 +130,15 @@ class ControlledArbiter(Protocol):
 
     def request_restart(self) -> Awaitable[object]:
         """Begin a restart in place from the configuration file; resolves as `request_stop` does."""
+
+    def plan_config(self) -> Awaitable[Outlook]:
+        """Say what reload_config() would do; raises CircusError as that does."""
+
+    def reload_config(self, *, force: bool = False) -> Awaitable[Reload]:
+        """Read the file again and begin what changed; CircusError: nothing was changed, with all reasons."""
+
+    def check_file(self, path: str | None = None, /) -> Awaitable[CheckReport]:
+        """Check a configuration file, the own one if None."""
 
     def add_watcher(self, config: WatcherConfig, /) -> ControlledWatcher:
         """Register a stopped watcher; raises AlreadyExistError."""

@@ -36,7 +36,15 @@ class CheckReport:
 
     def text(self) -> str:
         """One line per problem, then one that sums up; no newline at the end."""
-        return "\n".join([*map(_line, self.problems), f"{self.path}: {self._summary()}"])
+        return "\n".join([*map(_line, self.problems), self.summary()])
+
+    def summary(self) -> str:
+        """One line that sums up, without a newline."""
+        return f"{self.path}: {self._verdict()}"
+
+    def plain_problems(self) -> list[dict[str, Any]]:
+        """Each problem as JSON holds it, with its line as `text`."""
+        return [{**to_plain(problem), "text": _line(problem)} for problem in self.problems]
 
     def json(self) -> str:
         """The problems and the resolved configuration as JSON, keys sorted."""
@@ -48,7 +56,7 @@ class CheckReport:
         }
         return json.dumps(document, indent=2, sort_keys=True)
 
-    def _summary(self) -> str:
+    def _verdict(self) -> str:
         found = Counter(problem.level for problem in self.problems)
         counts = [_count(found[level], level.value) for level in Level if found[level]]
         if self.config is None:
