@@ -10,7 +10,7 @@ import asyncio
 import errno
 import logging
 import signal
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -269,22 +269,31 @@ class Crew:
             process.kill()
             self.publish(events.Killed, process_pid=process.pid)
 
-    async def signal(self, process: Process, signum: int) -> bool:
-        """Send a signal unless before_signal forbids it (not SIGKILL); False if it was not sent."""
+    async def signal(
+        self, process: Process, signum: int, *, then: Callable[[bool], object] = lambda sent: None
+    ) -> None:
+        """Send a signal unless before_signal forbids it (not SIGKILL).
+
+        Args:
+            then: told at once whether it was sent, before after_signal is asked.
+        """
         hooks = self._runtime.hooks
         allowed = signum == signal.SIGKILL or bool(await hooks.before_signal(self._owner, process, signum))
-        sent = allowed and process.send_signal(signum)
+        then(allowed and process.send_signal(signum))
         await hooks.after_signal(self._owner, process, signum)
-        return sent
 
     async def _send_stop(self, process: Process, signum: int) -> None:
         children = process.children() if self.config.stop_children else []
-        if await self.signal(process, signum):
-            self.publish(events.Killed, process_pid=process.pid)
-            if process.is_suspended():
-                process.send_signal(signal.SIGCONT)  # signal(7): a stopped process acts on no other signal
-        for pid in signal_all(children, signum):
-            self.publish(events.Killed, process_pid=pid)
+
+        def go_on(sent: bool) -> None:
+            if sent:
+                self.publish(events.Killed, process_pid=process.pid)
+                if process.is_suspended():
+                    process.send_signal(signal.SIGCONT)  # signal(7): a stopped process acts on nothing else
+            for pid in signal_all(children, signum):
+                self.publish(events.Killed, process_pid=pid)
+
+        await self.signal(process, signum, then=go_on)
 
     def _on_exit(self, process: Process, returncode: int) -> None:
         self.last_task(self._reap(process, returncode, ended=self._runtime.clock.monotonic()))

@@ -251,6 +251,19 @@ def test_other_refusals_are_ignored(circusd: Start, folder: Path, hook: str, fun
     _forgive_traceback(daemon)
 
 
+def test_a_suspended_process_is_woken_for_its_stop_signal_before_after_signal_is_asked(
+    circusd: Start, folder: Path
+) -> None:
+    daemon = circusd(
+        SLEEPER.replace("graceful_timeout = 1", "graceful_timeout = 15") + hooks("sleeps", "after_signal")
+    )
+    w = daemon.watcher("w")
+    w.do("start")
+    os.kill(w.pid(), signal.SIGSTOP)
+    daemon.call("stop", name="w")
+    assert daemon.events.wait("w", "reap")[0].payload["exit_code"] == -15
+
+
 def test_a_hook_that_takes_too_long_counts_as_a_failure(circusd: Start, folder: Path) -> None:
     daemon = circusd(
         SLEEPER.replace("hook_timeout = 20", "hook_timeout = 0.2") + hooks("sleeps", "before_start")
