@@ -40,6 +40,8 @@ KEYS = st.sampled_from(
         "sequential",
         "nostop",
         "option",
+        "process",
+        "extended",
     ]
 )
 COMMANDS = st.sampled_from(sorted(kernel_commands()))

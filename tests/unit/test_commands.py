@@ -12,7 +12,7 @@ import pytest
 
 from circus_core.commands.properties import Properties
 from circus_core.errors import AlreadyExistError, CircusError, MessageError
-from tests.controlled import ROOT, FakeArbiter, find_command, kernel_commands
+from tests.controlled import AN_INFO, ROOT, FakeArbiter, find_command, kernel_commands
 
 Told = dict[str, Any]
 
@@ -50,11 +50,16 @@ def printed(name: str, reply: Mapping[str, Any]) -> str:
             "'nofile' rlimit value isn't a",
         ),
         ("decr", {"name": "sleeper", "nb": "x"}, "'nb' isn't an integer"),
+        ("describe", {}, "message invalid 'name' is missing"),
+        ("describe", {"name": "s*"}, r"program s\* not found"),
+        ("describe", {"name": "z*", "match": "glob"}, r"program z\* not found"),
         ("get", {"name": "sleeper"}, "message invalid 'keys' is missing"),
         ("get", {"name": "sleeper", "keys": ["bogus"]}, "'bogus' option not found"),
         ("get", {"name": "sleeper", "keys": 1}, "'keys' isn't a valid array"),
         ("globaloptions", {"option": "bogus"}, "'bogus' not an existing option"),
         ("incr", {}, "message invalid 'name' is missing"),
+        ("incr", {"name": "*"}, r"program \* not found"),
+        ("incr", {"name": "sleeper", "match": 3}, "'match' isn't a string"),
         ("incr", {"name": "ghost"}, "program ghost not found"),
         ("incr", {"name": 5}, "'name' isn't a string"),
         ("incr", {"name": "sleeper", "waiting": "maybe"}, "'waiting' isn't a valid boolean"),
@@ -63,7 +68,10 @@ def printed(name: str, reply: Mapping[str, Any]) -> str:
         ("kill", {"name": "sleeper", "pid": 1}, "process 1 not found in 'sleeper'"),
         ("kill", {"name": "sleeper", "signum": 9999}, "signal invalid"),
         ("kill", {"name": "sleeper", "graceful_timeout": -1}, "'graceful_timeout' isn't a number"),
+        ("kill", {"name": "s*", "pid": 101}, r"program s\* not found"),
+        ("kill", {"name": "w*", "match": "glob", "pid": 101}, r"process 101 not found in 'w\*'"),
         ("list", {"name": "ghost"}, "program ghost not found"),
+        ("list", {"name": "s", "match": "regex"}, "'match' must be simple or glob here, got 'regex'"),
         ("listen", {}, "invalid message. use a pub/sub socket"),
         ("numprocesses", {"name": "ghost"}, "program ghost not found"),
         ("options", {}, "message invalid 'name' is missing"),
@@ -85,6 +93,12 @@ def printed(name: str, reply: Mapping[str, Any]) -> str:
         ("signal", {"name": "sleeper", "signum": 1, "childpid": 1}, "cannot specify childpid without pid"),
         ("start", {"name": "("}, r"program \( not found"),
         ("start", {"name": "(", "match": "regex"}, r"'\(' isn't a valid regular expression"),
+        ("stats", {"name": "ghost"}, "program ghost not found"),
+        ("stats", {"name": "s*"}, r"program s\* not found"),
+        ("stats", {"name": "sleeper", "process": 1}, "process 1 not found in 'sleeper'"),
+        ("stats", {"name": "sleeper", "process": "x"}, "'process' isn't an integer"),
+        ("stats", {"name": "sleeper", "extended": "x"}, "'extended' isn't a valid boolean"),
+        ("stats", {"name": "s", "match": "regex"}, "'match' must be simple or glob here, got 'regex'"),
         ("status", {"name": "ghost"}, "program ghost not found"),
         ("stop", {"name": "s", "match": "simple"}, "program s not found"),
     ],
@@ -120,12 +134,15 @@ def test_list_tells_names_in_lower_case_and_pids() -> None:
     assert carry_out("list", name="sleeper") == {"pids": [101, 102]}
     assert printed("list", {"watchers": ["a", "b"]}) == "a,b"
     assert printed("list", {"pids": []}) == ""
+    assert carry_out("list", name="[sw]*", match="glob") == {"watchers": ["sleeper", "web one"]}
+    assert carry_out("list", name="sleeper", match="glob") == {"watchers": ["sleeper"]}
 
 
 def test_numbers_are_counted() -> None:
     assert carry_out("numwatchers") == {"numwatchers": 3}
     assert carry_out("numprocesses") == {"numprocesses": 3}
     assert carry_out("numprocesses", name="Sleeper") == {"numprocesses": 2, "watcher_name": "Sleeper"}
+    assert carry_out("numprocesses", name="*", match="glob") == {"numprocesses": 3, "watcher_name": "*"}
     assert printed("numprocesses", {"numprocesses": 2}) == "2"
 
 
@@ -134,6 +151,14 @@ def test_incr_and_decr_tell_the_number_if_waited_for() -> None:
     assert carry_out("incr", name="sleeper", nb="2", waiting=True) == {"numprocesses": 4}
     assert carry_out("decr", name="sleeper", nb=100, waiting=True) == {"numprocesses": 0}
     assert (printed("incr", {}), printed("incr", {"numprocesses": 4})) == ("ok", "4")
+
+
+def test_incr_of_several_tells_the_number_of_each() -> None:
+    assert carry_out("incr", name="*", match="glob") == {}
+    reply = carry_out("incr", name="[ls]*", match="glob", waiting=True)
+    assert reply == {"numbers": {"Sleeper": 3, "lazy": 2}}
+    assert printed("incr", reply).splitlines() == ["Sleeper: 3", "lazy: 2"]
+    assert carry_out("decr", name="^l", match="regex", waiting=True) == {"numprocesses": 0}
 
 
 def test_a_singleton_keeps_its_number() -> None:
@@ -174,6 +199,7 @@ def test_without_waiting_the_reply_says_only_ok(name: str) -> None:
         ("start", {"name": "*", "match": "glob"}, ("start", ["Sleeper", "lazy", "web one"])),
         ("stop", {"name": "^(S|l)", "match": "regex"}, ("stop", ["Sleeper", "lazy"])),
         ("restart", {"name": "[lw]*", "waiting": 1}, ("restart", ["lazy", "web one"])),
+        ("reload", {"name": "*", "match": "glob"}, ("reload", ["Sleeper", "lazy", "web one"])),
         ("rm", {"name": "Lazy", "nostop": True}, ("rm", "lazy", True)),
     ],
 )
@@ -258,6 +284,93 @@ def test_signal_reaches_whom_it_is_meant_for(properties: Told, sent: list[Any]) 
     assert arbiter.get_watcher("sleeper").sent == sent
 
 
+def test_signal_and_kill_reach_all_that_match() -> None:
+    arbiter = FakeArbiter()
+    sleeper, web = arbiter.get_watcher("sleeper"), arbiter.get_watcher("web one")
+    carry_out("signal", arbiter, name="*", match="glob", signum=1)
+    assert (sleeper.sent, web.sent) == ([("signal", 101, 1), ("signal", 102, 1)], [("signal", 103, 1)])
+    carry_out("kill", arbiter, name="w", match="regex", waiting=True)
+    carry_out("kill", arbiter, name="*", match="glob", pid=102)
+    assert (sleeper.sent[2:], web.sent[1:]) == ([("kill", 102, None, None)], [("kill", None, None, None)])
+
+
+LINE = "sleep root 0 1.48M 2.44M 0.0 0.006 0:00.09"
+
+
+def test_stats_of_all_have_an_entry_for_each_process() -> None:
+    reply = carry_out("stats")
+    assert {name: list(infos) for name, infos in reply["infos"].items()} == {
+        "Sleeper": ["101", "102"],
+        "lazy": [],
+        "web one": ["103"],
+    }
+    assert reply["infos"]["Sleeper"]["102"]["wid"] == 2
+    assert printed("stats", reply).splitlines() == [
+        "Sleeper:", f"101: 101  {LINE}", f"102: 102  {LINE}", "lazy:", "web one:", f"103: 103  {LINE}"
+    ]  # fmt: skip
+
+
+def test_stats_of_one_watcher_and_of_one_process_have_their_own_shape() -> None:
+    one = carry_out("stats", name="sleeper")
+    assert (sorted(one), one["name"], list(one["info"])) == (["info", "name"], "sleeper", ["101", "102"])
+    assert printed("stats", one).splitlines() == ["sleeper:", f"101: 101  {LINE}", f"102: 102  {LINE}"]
+    process = carry_out("stats", name="Sleeper", process="102")
+    assert (sorted(process), process["process"], process["info"]["pid"]) == (["info", "process"], 102, 102)
+    assert printed("stats", process) == f"102: 102  {LINE}"
+
+
+def test_stats_of_a_pattern_are_those_of_all_or_of_the_only_match() -> None:
+    assert list(carry_out("stats", name="[sl]*", match="glob")["infos"]) == ["Sleeper", "lazy"]
+    assert carry_out("stats", name="s*", match="glob")["name"] == "Sleeper"
+    assert carry_out("stats", process=103)["process"] == 103
+
+
+def test_stats_have_the_figures_of_hooks_only_of_what_is_named() -> None:
+    assert carry_out("stats", name="sleeper", extended=True)["info"]["101"]["hits"] == 7
+    assert "hits" not in carry_out("stats", extended=True)["infos"]["Sleeper"]["101"]
+
+
+def test_stats_say_who_has_ended_and_what_was_lost() -> None:
+    arbiter = FakeArbiter(ended={101, 103}, dropped={"Sleeper": 9})
+    reply = carry_out("stats", arbiter, name="sleeper")
+    assert reply["info"]["101"] == "No such process (stopped?)"
+    assert reply["dropped_bytes"] == {"Sleeper": 9}
+    assert printed("stats", reply).splitlines()[1] == "101: No such process (stopped?)"
+    assert printed("stats", carry_out("stats", arbiter, process=103)) == "103: No such process (stopped?)"
+
+
+def test_stats_print_the_children_below_their_parent() -> None:
+    child = {**AN_INFO, "pid": 28650}
+    info = {**AN_INFO, "pid": 28642, "cmdline": "sh", "mem_info1": "1.65M", "children": [child]}
+    assert printed("stats", {"name": "tree", "info": {"28642": info}}).splitlines() == [
+        "tree:",
+        "28642: 28642  sh root 0 1.65M 2.44M 0.0 0.006 0:00.09",
+        f"   28650  {LINE}",
+    ]
+
+
+def test_dstats_have_what_was_dropped_below_the_figures() -> None:
+    reply = carry_out("dstats", FakeArbiter(dropped={"x": 3}))
+    assert (reply["info"]["pid"], reply["events_dropped"], reply["requests_refused"]) == (4711, 3, 0)
+    line = "    4711  python3 root 0 1.48M 2.44M 0.0 0.006 0:00.09"
+    assert printed("dstats", reply).splitlines() == ["Main Process:", line, "events_dropped: 3"]
+    assert printed("dstats", {"info": reply["info"]}).splitlines() == ["Main Process:", line]
+
+
+def test_ipython_says_why_there_is_none() -> None:
+    reply = carry_out("ipython")
+    assert reply["shell"] is False
+    assert printed("ipython", reply).splitlines()[0] == "error: Could not start ipython kernel"
+    assert printed("ipython", {"shell": "kernel-1.json"}).endswith("--existing kernel-1.json")
+
+
+def test_describe_tells_about_each_that_matches() -> None:
+    assert carry_out("describe", name="LAZY") == {
+        "descriptions": {"lazy": {"name": "lazy", "state": "stopped"}}
+    }
+    assert list(carry_out("describe", name="[sl]*", match="glob")["descriptions"]) == ["Sleeper", "lazy"]
+
+
 def test_a_signal_the_system_does_not_have_is_its_error() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         carry_out("signal", name="sleeper", signum=9999)
@@ -277,18 +390,6 @@ def test_set_hands_over_checked_options() -> None:
     assert arbiter.get_watcher("sleeper").sent == [
         ("set", {"numprocesses": 0, "stop_signal": 10, "args": ["a", "1"], "hooks.before_start": "a.b,true"})
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "properties"), [("add", {"name": "n", "cmd": "x"}), ("set", {"name": "lazy"})]
-)
-def test_the_endpoint_owner_can_only_have_processes_of_its_own(name: str, properties: Told) -> None:
-    from circus_core.config.model import ArbiterConfig
-
-    arbiter = FakeArbiter(ArbiterConfig(endpoint_owner="nobody"))
-    with pytest.raises(MessageError, match=r"^uid does not match endpoint_owner$"):
-        carry_out(name, arbiter, **properties, options={"uid": "root"})
-    assert carry_out(name, arbiter, **properties, options={"uid": "nobody"}) == {}
 
 
 def test_a_failure_that_is_waited_for_is_told() -> None:
