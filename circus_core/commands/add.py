@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Switch, Word
 from circus_core.commands.command import WAITING, Command, Result
+from circus_core.commands.ownership import check_added
 from circus_core.commands.watcher_options import build_config, check_options
 from circus_core.errors import MessageError
 
@@ -83,8 +84,8 @@ class Add(Command[AddRequest, AddResult]):
 
     async def execute(self, arbiter: ControlledArbiter, request: AddRequest) -> AddResult:
         owner = arbiter.config.endpoint_owner
-        if owner is not None and request.options.get("uid") != owner:
-            raise MessageError("uid does not match endpoint_owner")
+        if owner is not None:
+            check_added(request.options, owner)
         config = build_config(request.name, request.cmd, request.args, request.options)
         watcher = arbiter.add_watcher(config)
         if not request.start:

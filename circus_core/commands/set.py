@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import WAITING, Command, Done
+from circus_core.commands.ownership import check_changed
 from circus_core.commands.watcher_options import check_options, convert_words
 from circus_core.errors import MessageError
 
@@ -36,7 +37,13 @@ class Set(Command[SetRequest, Done]):
     name = "set"
     arguments = (
         Word("name", "the watcher", completes="watcher"),
-        Word("options", "names of options, each followed by its value", metavar="KEY VALUE", is_many=True),
+        Word(
+            "options",
+            "names of options, each followed by its value",
+            metavar="KEY VALUE",
+            is_many=True,
+            completes="setting",
+        ),
         WAITING,
     )
 
@@ -55,8 +62,8 @@ class Set(Command[SetRequest, Done]):
     async def execute(self, arbiter: ControlledArbiter, request: SetRequest) -> Done:
         watcher = arbiter.get_watcher(request.name)
         owner = arbiter.config.endpoint_owner
-        if owner is not None and request.options.get("uid", owner) != owner:
-            raise MessageError("uid does not match endpoint_owner")
+        if owner is not None:
+            check_changed(watcher.config, request.options, owner)
         if watcher.config.singleton and request.options.get("numprocesses", 0) > 1:
             raise MessageError("Singleton watcher has a single process")
         work = watcher.set_options(request.options)
