@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -147,6 +147,15 @@ class CircusClient:
             time.sleep(pause)
         return reply
 
+    def wait_on(self, message: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Wait once more for the reply to a message whose `call` timed out; arguments and errors as there.
+
+        Between the two nothing may be asked of this client: the reply would be taken for a late one.
+        """
+        deadline = self._deadline(timeout)
+        with self._my_turn(deadline):
+            return self._reply_to(message, deadline)
+
     # -- to listen ---------------------------------------------------------------------------------------
 
     def events(self, *topics: str, endpoint: str | None = None, timeout: float | None = None) -> Subscription:
@@ -204,6 +213,9 @@ class CircusClient:
 
     def _ask(self, message: MutableMapping[str, Any], deadline: float) -> dict[str, Any]:
         self._send(encode_call(message), deadline)
+        return self._reply_to(message, deadline)
+
+    def _reply_to(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         while True:
             reply = wire.decode_reply(self._receive(deadline))
             if reply.get("id") in (message["id"], None):  # another one is late: its call has given up

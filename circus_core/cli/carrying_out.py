@@ -8,22 +8,16 @@ from typing import Any, Final
 
 from circus_core.cli.command_line import Line, Settings
 from circus_core.cli.conversation import ControlConversation
+from circus_core.commands.colours import are_wanted, paint
 from circus_core.commands.command import Answer, Command
 from circus_core.errors import CallTimeoutError, CircusError, RefusedError
 
-__all__ = ["DONE", "FAILED", "REFUSED", "carry_out", "complain", "version"]
+__all__ = ["DONE", "FAILED", "MISUSED", "REFUSED", "carry_out", "complain", "version"]
 
 DONE: Final = 0
 FAILED: Final = 1
+MISUSED: Final = 2
 REFUSED: Final = 3
-
-_TIMED_OUT: Final = """\
-Timed out.
-
-circusd did not answer within {timeout:g} seconds. Either it can't be reached at
-  {endpoint}
-or what was asked for takes longer. Check --endpoint (and that circusd runs, as your user or with
-endpoint_owner); raise --timeout if you wait for the end of something with --waiting."""
 
 
 def version() -> str:
@@ -37,8 +31,12 @@ def version() -> str:
         return "unknown"
 
 
-def carry_out(line: Line, daemon: ControlConversation) -> int:
-    """Carry out a command line and print what comes of it, as it comes; returns the exit status."""
+def carry_out(line: Line, daemon: ControlConversation, where: str = "") -> int:
+    """Carry out a command line and print what comes of it, as it comes; returns the exit status.
+
+    Args:
+        where: put before what is complained about.
+    """
     command = line.command
     if command is None:
         return DONE
@@ -46,17 +44,17 @@ def carry_out(line: Line, daemon: ControlConversation) -> int:
         for answer in command.converse(daemon, line.properties()):
             print(_shown(answer, command, line.settings), flush=True)
     except RefusedError as error:
-        return _refused(error, command, line.settings)
-    except CallTimeoutError:
-        return complain(_TIMED_OUT.format(timeout=line.settings.timeout, endpoint=daemon.endpoint))
+        return _refused(error, command, line.settings, where)
+    except CallTimeoutError as error:
+        return complain(f"{where}{daemon.explain_silence(error)}")
     except CircusError as error:
-        return complain(f"error: {error}")
+        return complain(f"{where}error: {error}")
     return DONE
 
 
 def complain(text: str, status: int = FAILED) -> int:
-    """Print to standard error; returns the exit status."""
-    print(text, file=sys.stderr)
+    """Print to standard error, red on a terminal; returns the exit status."""
+    print(paint(text, "red") if are_wanted(sys.stderr) else text, file=sys.stderr, flush=True)
     return status
 
 
@@ -70,10 +68,10 @@ def _shown(answer: Answer, command: Command[Any, Any], settings: Settings) -> st
         raise CircusError(what) from error
 
 
-def _refused(error: RefusedError, command: Command[Any, Any], settings: Settings) -> int:
+def _refused(error: RefusedError, command: Command[Any, Any], settings: Settings, where: str) -> int:
     if not settings.json:
-        return complain(command.error_text(str(error)), REFUSED)
-    print(_as_json(error.reply, prettify=settings.prettify))
+        return complain(where + command.error_text(str(error)), REFUSED)
+    print(_as_json(error.reply, prettify=settings.prettify), flush=True)
     return REFUSED
 
 
@@ -83,9 +81,7 @@ def _as_json(reply: Mapping[str, Any], *, prettify: bool) -> str:
     if not prettify:
         return json.dumps(reply)
     text = json.dumps(reply, indent=2, sort_keys=True)
-    if not sys.stdout.isatty():
-        return text
-    return _coloured(text)
+    return _coloured(text) if are_wanted(sys.stdout) else text
 
 
 def _coloured(text: str) -> str:

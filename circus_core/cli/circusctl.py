@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from circus_core.cli.carrying_out import DONE, FAILED, carry_out, complain, version
-from circus_core.cli.command_line import command_help, parse, program_help
+from circus_core.cli.carrying_out import DONE, FAILED, MISUSED, carry_out, complain, version
+from circus_core.cli.command_line import Line, UsageError, command_help, parse, program_help
 from circus_core.cli.conversation import ControlConversation
 from circus_core.cli.installed import InstalledCommands
 from circus_core.errors import CircusError
@@ -21,12 +21,17 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
+    words = sys.argv[1:] if argv is None else argv
     commands = InstalledCommands()
-    if "AUTO_COMPLETE" in os.environ:
-        print(_completions(commands))
-        return FAILED  # as ever: the completion function of the shell does not look at it
     try:
-        return _main(sys.argv[1:] if argv is None else argv, commands)
+        if "CIRCUSCTL_COMPLETE" in os.environ:
+            from circus_core.cli.tab_key import complete
+
+            return complete(words, commands)
+        if "AUTO_COMPLETE" in os.environ:
+            print(_first_words(commands))
+            return FAILED  # as ever: the completion function of 0.19 does not look at it
+        return _main(words, commands)
     except KeyboardInterrupt:
         return DONE
     except BrokenPipeError:  # the reader of our output has gone
@@ -34,26 +39,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _main(argv: Sequence[str], commands: InstalledCommands) -> int:
+def _main(words: Sequence[str], commands: InstalledCommands) -> int:
     try:
-        line = parse(argv, commands)
+        line = parse(words, commands)
+    except UsageError as error:
+        return complain(f"{error.usage}\ncircusctl: error: {error}", MISUSED)
     except CircusError as error:
         return complain(f"error: {error}")
     if line.wants_version:
         print(f"circusctl {version()}")
     elif line.wants_help:
         print(program_help(commands) if line.command is None else command_help(line.command))
-    elif line.command is None:
-        from circus_core.cli.shell import Shell
-
-        return Shell(commands, line.settings).run()
     else:
         with ControlConversation(line.settings) as daemon:
-            return carry_out(line, daemon)
+            return _run(line, commands, daemon)
     return DONE
 
 
-def _completions(commands: InstalledCommands) -> str:
+def _run(line: Line, commands: InstalledCommands, daemon: ControlConversation) -> int:
+    if line.command is not None:
+        return carry_out(line, daemon)
+    if line.is_batch or not sys.stdin.isatty():
+        from circus_core.cli.batch import run_batch
+
+        return run_batch(sys.stdin, commands, line.settings, daemon)
+    from circus_core.cli.shell import Shell
+
+    return Shell(commands, line.settings, daemon).run()
+
+
+def _first_words(commands: InstalledCommands) -> str:
     """Return the commands that can complete the first word; COMP_WORDS and COMP_CWORD are those of bash."""
     words = os.environ.get("COMP_WORDS", "").split()[1:]
     at = int(os.environ.get("COMP_CWORD") or 1)

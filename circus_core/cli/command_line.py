@@ -6,17 +6,41 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from circus_core.cli.installed import InstalledCommands
 from circus_core.commands.arguments import Option, Switch, Word, assign_words, convert_word
 from circus_core.commands.command import Command
 from circus_core.errors import CircusError, DriverError, MessageError, UnknownCommandError
 
-__all__ = ["Line", "Settings", "command_help", "parse", "program_help", "usage"]
+__all__ = [
+    "PROGRAM_FLAGS",
+    "PROGRAM_VALUES",
+    "Line",
+    "Settings",
+    "UsageError",
+    "command_help",
+    "parse",
+    "program_help",
+    "usage",
+]
 
-_VALUES: Final = ("endpoint", "timeout")
-_FLAGS: Final = ("json", "prettify", "help", "version")
+PROGRAM_VALUES: Final = ("endpoint", "timeout", "config", "ssh", "ssh-keyfile", "ssh_keyfile")
+PROGRAM_FLAGS: Final = ("json", "prettify", "stop-on-error", "help", "version")
+
+_BATCH: Final = "-"
+
+
+class UsageError(CircusError):
+    """A command line that can't be understood; the text says why.
+
+    Attributes:
+        usage: how it would be typed.
+    """
+
+    def __init__(self, text: str, usage: str) -> None:
+        super().__init__(text)
+        self.usage = usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +50,21 @@ class Settings:
     Attributes:
         endpoint: None if neither given nor in CIRCUSCTL_ENDPOINT.
         is_endpoint_typed: it was given on the command line.
-        timeout: seconds.
+        timeout: seconds; None if not given.
+        config: configuration file of the daemon, which says where it listens.
+        ssh: `[user@]host[:port]`.
+        stop_on_error: of several commands, none is carried out behind one that failed.
     """
 
     endpoint: str | None = None
     is_endpoint_typed: bool = False
-    timeout: float = 5.0
+    timeout: float | None = None
+    config: str | None = None
+    ssh: str | None = None
+    ssh_keyfile: str | None = None
     json: bool = False
     prettify: bool = False
+    stop_on_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +74,7 @@ class Line:
     Attributes:
         command: None if none was given.
         arguments: of the command, by name, converted.
+        is_batch: instead of a command there is `-`: commands are read from standard input.
     """
 
     settings: Settings
@@ -50,6 +82,7 @@ class Line:
     arguments: dict[str, Any] | None = None
     wants_help: bool = False
     wants_version: bool = False
+    is_batch: bool = False
 
     def properties(self) -> dict[str, Any]:
         """Return the properties of the message; MessageError if what was typed can't be one."""
@@ -58,22 +91,28 @@ class Line:
         return self.command.message(self.arguments or {})
 
 
-def parse(argv: Sequence[str], commands: InstalledCommands) -> Line:
+def parse(argv: Sequence[str], commands: InstalledCommands, given: Settings | None = None) -> Line:
     """Understand a command line. Options of the program may stand before or behind the command.
 
+    Args:
+        given: the settings of the program, for a line that is typed into it; those of the line go first.
+
     Raises:
-        SystemExit: 2, after a message: it can't be understood.
+        UsageError: it can't be understood.
         MessageError: the number of words or a value does not fit the command.
         DriverError: the command is installed but can't be loaded.
     """
     head, behind_dashes = _split_at_dashes(argv)
     at = _place_of_command(head)
-    command = None if at is None else _find(head[at], commands)
+    is_batch = at is not None and head[at] == _BATCH
+    command = None if at is None or is_batch else _find(head[at], commands)
     parser = _parser(command)
     typed = parser.parse_intermixed_args([word for index, word in enumerate(head) if index != at])
-    settings = _settings(typed)
+    settings = _settings(typed, given or Settings(endpoint=os.environ.get("CIRCUSCTL_ENDPOINT")))
+    if command is None and typed.words:
+        parser.error(f"unrecognized arguments: {' '.join(typed.words)}")
     if command is None or typed.help or typed.version:
-        return Line(settings, command, None, typed.help, typed.version)
+        return Line(settings, command, None, typed.help, typed.version, is_batch)
     return Line(settings, command, _arguments(command, typed, [*typed.words, *behind_dashes]))
 
 
@@ -90,7 +129,7 @@ def _place_of_command(words: Sequence[str]) -> int | None:
     for index, word in enumerate(words):
         if takes_value:
             takes_value = False
-        elif not word.startswith("-"):
+        elif not word.startswith("-") or word == _BATCH:
             return index
         else:
             takes_value = _takes_value(word)
@@ -100,27 +139,69 @@ def _place_of_command(words: Sequence[str]) -> int | None:
 def _takes_value(word: str) -> bool:
     """Return whether this option of the program has its value in the next word; it may be shortened."""
     name = word.removeprefix("--")
-    meant = [option for option in (*_VALUES, *_FLAGS) if option.startswith(name)]
-    return "=" not in word and bool(meant) and set(meant) <= set(_VALUES)
+    if name in PROGRAM_VALUES:
+        return True
+    meant = [option for option in (*PROGRAM_VALUES, *PROGRAM_FLAGS) if option.startswith(name)]
+    return "=" not in word and bool(meant) and set(meant) <= set(PROGRAM_VALUES)
 
 
 def _find(name: str, commands: InstalledCommands) -> Command[Any, Any]:
     try:
         return commands.find(name.lower())
-    except UnknownCommandError:
-        _Parser(_PROGRAM).error(f"unrecognized arguments: {name}: no such command, see circusctl --help")
+    except UnknownCommandError as error:
+        meant = _nearest(name, commands)
+        advice = f"did you mean '{meant}'?" if meant else "see circusctl --help"
+        what = f"unrecognized arguments: {name}: no such command, {advice}"
+        raise UsageError(what, f"usage: {_PROGRAM}") from error
+
+
+def _nearest(name: str, commands: InstalledCommands) -> str | None:
+    """Return the command that was probably meant."""
+    from circus_core.config.misspelling import Speller
+
+    names = commands.names()
+    longer = [other for other in names if other.startswith(name.lower())]
+    if longer and all(other.startswith(longer[0]) for other in longer):
+        return longer[0]
+    return Speller(names, is_strict=False).nearest(name.lower())
 
 
 _PROGRAM: Final = "circusctl [options] command [args]"
+_PROGRAM_HELP: Final = """\
+Options, before or behind the command:
+  --endpoint E         where circusd listens: $CIRCUSCTL_ENDPOINT or tcp://127.0.0.1:5555 if not given
+  --config FILE        take that from the configuration file of circusd
+  --timeout S          seconds to wait for the answer: 5 if not given, with --waiting as long as it takes
+  --ssh SERVER         reach circusd through a login at [USER@]HOST[:PORT]; endpoints are those over there
+  --ssh-keyfile FILE   with --ssh: log in with this private key
+  --json               print the answer as one line of JSON
+  --prettify           with --json: on several lines, sorted
+  -e, --stop-on-error  of several commands, carry out none behind one that failed
+  --version            print the version
+  --help               with a command: all about it
+
+Without a command a shell is started; commands that come from a pipe or a file, or after -, are carried out
+one by one, a line each.
+
+Exit status: 0 done; 1 no answer, or arguments that make no sense; 2 the command line can't be understood;
+3 circusd refused. Of several commands, that of the first one that failed.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, line: str) -> None:
         super().__init__(prog="circusctl", usage=line, add_help=False)
         self.add_argument("--endpoint")
-        self.add_argument("--timeout", type=_seconds, default=5.0)
-        for flag in _FLAGS:
+        self.add_argument("--timeout", type=_seconds)
+        self.add_argument("--config")
+        self.add_argument("--ssh")
+        self.add_argument("--ssh_keyfile", "--ssh-keyfile")
+        self.add_argument("-e", "--stop-on-error", action="store_true")
+        for flag in ("json", "prettify", "help", "version"):
             self.add_argument(f"--{flag}", action="store_true")
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"usage: {self.usage}")
 
 
 def _seconds(text: str) -> float:
@@ -145,13 +226,17 @@ def _parser(command: Command[Any, Any] | None) -> _Parser:
     return parser
 
 
-def _settings(typed: argparse.Namespace) -> Settings:
+def _settings(typed: argparse.Namespace, given: Settings) -> Settings:
     return Settings(
-        endpoint=typed.endpoint or os.environ.get("CIRCUSCTL_ENDPOINT"),
+        endpoint=typed.endpoint or (None if typed.config else given.endpoint),
         is_endpoint_typed=typed.endpoint is not None,
-        timeout=typed.timeout,
-        json=typed.json,
-        prettify=typed.prettify,
+        timeout=given.timeout if typed.timeout is None else typed.timeout,
+        config=typed.config or (None if typed.endpoint else given.config),
+        ssh=given.ssh if typed.ssh is None else typed.ssh,
+        ssh_keyfile=given.ssh_keyfile if typed.ssh_keyfile is None else typed.ssh_keyfile,
+        json=typed.json or given.json,
+        prettify=typed.prettify or given.prettify,
+        stop_on_error=typed.stop_on_error or given.stop_on_error,
     )
 
 
@@ -184,15 +269,7 @@ def program_help(commands: InstalledCommands) -> str:
             "Commands:",
             *lines,
             "",
-            "Options, before or behind the command:",
-            "  --endpoint E  where circusd listens: $CIRCUSCTL_ENDPOINT or tcp://127.0.0.1:5555 if not given",
-            "  --timeout S   seconds to wait for its answer, 5 if not given",
-            "  --json        print the answer as one line of JSON",
-            "  --prettify    with --json: on several lines, sorted",
-            "  --version     print the version",
-            "  --help        with a command: all about it",
-            "",
-            "Without a command a shell is started.",
+            *_PROGRAM_HELP.splitlines(),
         ]
     )
 

@@ -1,97 +1,174 @@
-"""circusctl without a command: a prompt at which commands are typed."""
+"""circusctl on a terminal without a command: a prompt at which commands are typed."""
 
 from __future__ import annotations
 
-import cmd
 import shlex
-import sys
-from dataclasses import replace
+from types import ModuleType
+from typing import Final
 
-from circus_core.cli.carrying_out import carry_out, version
-from circus_core.cli.command_line import Line, Settings, command_help, parse
+from circus_core.cli.carrying_out import carry_out, complain, version
+from circus_core.cli.command_line import Line, Settings, UsageError, command_help, parse
+from circus_core.cli.completion import Completer
 from circus_core.cli.conversation import ControlConversation
+from circus_core.cli.history import History
 from circus_core.cli.installed import InstalledCommands
+from circus_core.cli.live import Live
+from circus_core.cli.words import quoted, split
+from circus_core.commands.colours import paint
 from circus_core.errors import CircusError
 
 __all__ = ["Shell"]
 
+_PROMPT: Final = "(circusctl) "
+_OWN: Final = {
+    "exit": "Leave this shell, as Ctrl-D does; circusd goes on",
+    "help": "List the commands, or tell all about one",
+}
+_LEAVING: Final = ("exit", "EOF")
+_ENDS_THE_DAEMON: Final = "quit"
 
-class Shell(cmd.Cmd):
-    """Reads lines from a terminal or a pipe; Ctrl-D or Ctrl-C leaves. Commands are those installed."""
 
-    prompt = "(circusctl) "
-    doc_header = "Documented commands (type help <topic>):"
+class Shell:
+    """Reads lines from a terminal. Nothing that is typed wrong ends it, and no command that fails.
 
-    def __init__(self, commands: InstalledCommands, settings: Settings) -> None:
-        super().__init__()
+    Ctrl-C ends a command that runs, or drops the line that is typed; at an empty prompt it leaves, as Ctrl-D
+    does. An empty line does nothing. `quit`, which ends the daemon, asks first.
+    """
+
+    def __init__(self, commands: InstalledCommands, settings: Settings, daemon: ControlConversation) -> None:
         self._commands = commands
         self._settings = settings
+        self._daemon = daemon
+        self._completer = Completer(commands, Live(daemon), _OWN)
+        self._found: list[str] = []
+        self._readline = _readline()
 
     def run(self) -> int:
         """Show where things stand, then serve until the end; returns the exit status."""
         print(f"circusctl {version()}")
+        history = None if self._readline is None else History(self._readline)
+        if history is not None:
+            history.load()
+            self._bind()
         try:
-            self.onecmd("status")
-            self.cmdloop()
-        except KeyboardInterrupt:
-            print()
+            self._carry_out("status")
+            while self._serve():
+                pass
+        finally:
+            if history is not None:
+                history.save()
         return 0
 
-    def onecmd(self, line: str) -> bool:
-        """Carry out one line; True at the end. Nothing that is typed wrong ends the shell."""
-        word, _, rest = line.strip().partition(" ")
-        if word == "EOF":
-            print()
-            return True
-        if word in ("help", "?"):
-            self.do_help(rest.strip())
-        elif word and word.lower() not in self._commands.names():
-            print(f"*** Unknown syntax: {line}")
-        elif word:
-            self._run(line)
-        sys.stdout.flush()
-        return False
-
-    def do_help(self, arg: str) -> None:
-        """List the commands, or tell all about one."""
-        if not arg:
-            self.print_topics(self.doc_header, self._commands.names(), 15, 80)
-            self.print_topics(self.undoc_header, ["EOF"], 15, 80)
-            return
+    def _serve(self) -> bool:
+        """Read one line and carry it out; False at the end."""
         try:
-            print(command_help(self._commands.find(arg.lower())))
-        except CircusError as error:
-            print(f"*** {error}")
+            text = input(self._prompt())
+        except EOFError:
+            print()
+            return False
+        except KeyboardInterrupt:
+            print()
+            return bool(self._readline and self._readline.get_line_buffer().strip())
+        word = text.strip().partition(" ")[0]
+        if word in _LEAVING:
+            return False
+        self._carry_out(text)
+        return True
 
-    def completenames(self, text: str, *ignored: object) -> list[str]:
-        return [name for name in ("help", *self._commands.names()) if name.startswith(text)]
+    def _carry_out(self, text: str) -> None:
+        try:
+            self._run(text)
+        except KeyboardInterrupt:
+            self._daemon.hang_up()
+            print()
+        except UsageError as error:
+            complain(f"error: {error}")
+        except (CircusError, ValueError) as error:  # ValueError: a quote is not closed
+            complain(f"error: {error}")
 
     def _run(self, text: str) -> None:
+        words = shlex.split(text, comments=True)
+        if not words:
+            return
+        if words[0] in ("help", "?"):
+            self._help(words[1:])
+            return
+        line = parse(words, self._commands, self._settings)
+        if line.wants_help or line.command is None:
+            self._help([line.command.name] if line.command else [])
+        elif self._is_meant(line):
+            self._daemon.use(line.settings)
+            carry_out(line, self._daemon)
+
+    def _is_meant(self, line: Line) -> bool:
+        """Ask before the daemon is ended; many a shell is left with this word."""
+        if line.command is None or line.command.name != _ENDS_THE_DAEMON:
+            return True
         try:
-            line = parse(shlex.split(text), self._commands)
-            if line.wants_help and line.command is not None:
-                print(command_help(line.command))
-            else:
-                self._carry_out(self._with_settings(line))
-        except SystemExit:
-            pass  # argparse has said what is wrong
-        except (CircusError, ValueError) as error:  # ValueError: a quote is not closed
-            print(f"error: {error}", file=sys.stderr)
+            answer = input("This ends circusd and all its watchers ('exit' leaves this shell). Go on? [y/N] ")
+        except EOFError:
+            print()
+            return False
+        if answer and self._readline is not None:
+            self._readline.remove_history_item(self._readline.get_current_history_length() - 1)
+        return answer.strip().lower() in ("y", "yes")
 
-    @staticmethod
-    def _carry_out(line: Line) -> None:
-        with ControlConversation(line.settings) as daemon:
-            carry_out(line, daemon)
+    def _help(self, words: list[str]) -> None:
+        if not words:
+            print(self._topics())
+        elif words[0] in _OWN:
+            print(_OWN[words[0]])
+        else:
+            print(command_help(self._commands.find(words[0].lower())))
 
-    def _with_settings(self, line: Line) -> Line:
-        """Let what was given to the program hold for the line, unless that says otherwise."""
-        typed, given = line.settings, self._settings
-        endpoint = typed.endpoint if typed.is_endpoint_typed else given.endpoint
-        settings = Settings(
-            endpoint=endpoint,
-            is_endpoint_typed=typed.is_endpoint_typed,
-            timeout=typed.timeout if typed.timeout != Settings().timeout else given.timeout,
-            json=typed.json or given.json,
-            prettify=typed.prettify or given.prettify,
-        )
-        return replace(line, settings=settings)
+    def _topics(self) -> str:
+        header = "Documented commands (type help <topic>):"
+        found = [each for each in self._completer.candidates([], "") if each.word]
+        width = max(len(each.word) for each in found)
+        lines = [f"  {each.word:{width}}  {each.help}" for each in found]
+        return "\n".join([header, "=" * len(header), *lines, "", "Tab completes. Ctrl-D leaves."])
+
+    # -- the line editor
+
+    def _prompt(self) -> str:
+        if not self._daemon.wants_colours:
+            return _PROMPT
+        if self._readline is None:
+            return paint(_PROMPT, "bold")
+        # \1 and \2 tell readline(3) what takes no place.
+        return f"\1\x1b[1m\2{_PROMPT}\1\x1b[0m\2"
+
+    def _bind(self) -> None:
+        if self._readline is None:
+            return
+        is_libedit = "libedit" in (self._readline.__doc__ or "")
+        self._readline.set_completer_delims(" \t\n")
+        self._readline.set_completer(self._complete)
+        self._readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+
+    def _complete(self, text: str, state: int) -> str | None:
+        """Return the candidate with the number `state` for readline(3); it swallows what is raised."""
+        if state == 0:
+            self._found = self._candidates()
+        return self._found[state] if state < len(self._found) else None
+
+    def _candidates(self) -> list[str]:
+        if self._readline is None:
+            return []
+        line = self._readline.get_line_buffer()[: self._readline.get_endidx()]
+        begun = split(line)
+        words = [word for word in begun.words if word not in ("help", "?")]
+        found = [each.word for each in self._completer.candidates(words, begun.word)]
+        # readline replaces what is behind the last blank only, which may be within quotes.
+        kept = self._readline.get_begidx() - begun.start
+        shown = [quoted(word, begun.quote)[kept:] for word in found]
+        return [f"{word} " if len(shown) == 1 and not word.endswith("/") else word for word in shown]
+
+
+def _readline() -> ModuleType | None:
+    """Return the line editor, None where Python has none."""
+    try:
+        import readline
+    except ImportError:
+        return None
+    return readline

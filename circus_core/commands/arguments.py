@@ -51,13 +51,16 @@ class Word(Argument):
         metavar: how the usage line calls it.
         is_required: optional ones may be followed by required ones: these are served first.
         is_many: takes all that are left, as a list; at least one if required.
-        completes: what its values are, for completion; "watcher" or nothing.
+        completes: what its values are, for completion: a name of `circus_core.cli.completion`, such as
+            "watcher" or "pid", or nothing.
+        choices: the values that there are, for completion; empty if there is no telling.
     """
 
     metavar: str = "W"
     is_required: bool = True
     is_many: bool = False
     completes: str = ""
+    choices: tuple[str, ...] = ()
     convert: Convert = str
 
 
@@ -71,10 +74,11 @@ class Switch(Argument):
 
 @dataclass(frozen=True, slots=True)
 class Option(Argument):
-    """`--name VALUE`."""
+    """`--name VALUE`; `choices` are its only values, `completes` is as in Word."""
 
     choices: tuple[str, ...] = ()
     convert: Convert = str
+    completes: str = ""
 
 
 def assign_words(words: Sequence[str], arguments: Sequence[Argument]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Get(Command[GetRequest, Shown]):
     name = "get"
     arguments = (
         Word("name", "the watcher", completes="watcher"),
-        Word("keys", "names of options", metavar="KEY", is_many=True),
+        Word("keys", "names of options", metavar="KEY", is_many=True, completes="option"),
     )
     result = Shown
 

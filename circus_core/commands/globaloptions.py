@@ -31,7 +31,9 @@ class Globaloptions(Command[GlobaloptionsRequest, Shown]):
 
     name = "globaloptions"
     access = "read"
-    arguments = (Word("option", "name of an option", metavar="KEY", is_required=False),)
+    arguments = (
+        Word("option", "name of an option", metavar="KEY", is_required=False, completes="globaloption"),
+    )
     result = Shown
 
     def parse(self, properties: Properties) -> GlobaloptionsRequest:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word
-from circus_core.commands.command import Command, Result
+from circus_core.commands.command import Answer, Command, Conversation, Result
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -74,6 +74,10 @@ class Status(Command[StatusRequest, StatusResult]):
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
     result = StatusResult
 
+    def converse(self, daemon: Conversation, properties: Mapping[str, Any]) -> Iterator[Answer]:
+        for answer in super().converse(daemon, properties):
+            yield _painted(answer) if daemon.wants_colours else answer
+
     def parse(self, properties: Properties) -> StatusRequest:
         return StatusRequest(properties.optional_text("name"))
 
@@ -81,6 +85,12 @@ class Status(Command[StatusRequest, StatusResult]):
         if request.name is None:
             return _states(arbiter.iter_watchers(), is_single=False)
         return _states([arbiter.get_watcher(request.name)], is_single=True)
+
+
+def _painted(answer: Answer) -> Answer:
+    from circus_core.commands.colours import paint_states
+
+    return Answer(answer.data, lambda: paint_states(answer.text()))
 
 
 def _states(watchers: Iterable[ControlledWatcher], *, is_single: bool) -> StatusResult:

@@ -12,7 +12,7 @@ from circus_core.errors import ConfigError, MessageError
 if TYPE_CHECKING:
     from circus_core.config.model import WatcherConfig
 
-__all__ = ["build_config", "check_options", "convert_words"]
+__all__ = ["build_config", "check_options", "convert_words", "settable", "suggest"]
 
 Check = Callable[[str, Any], Any]
 
@@ -126,6 +126,21 @@ _FAMILIES: Final[Mapping[str, Check]] = {
     "stdout_stream.": _any,
     "stderr_stream.": _any,
 }
+
+
+def settable() -> list[str]:
+    """Return the names of all options, sorted; of those with a part of one's own choice the beginning."""
+    return sorted([*_CHECKS, *_FAMILIES])
+
+
+def suggest(key: str) -> tuple[str, ...]:
+    """Return the values that an option can have, as they are typed; nothing if there are too many."""
+    check = _CHECKS.get(key)
+    if check is _boolean:
+        return ("true", "false")
+    if check is _signal:
+        return ("HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2")
+    return ()
 
 
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:

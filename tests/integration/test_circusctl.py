@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from circus_core.cli.command_line import Settings
+from circus_core.cli.conversation import ControlConversation
+from circus_core.errors import CallTimeoutError
 from circus_core.events import Added
-from tests.controlled import ROOT, Served, kernel_commands
+from circus_core.states import WatcherState
+from tests.controlled import ROOT, NoHooks, Served, kernel_commands
+from tests.integration.daemon import until
 
 
 @pytest.fixture
@@ -87,20 +96,138 @@ def test_version_and_help_need_no_daemon(environment: dict[str, str]) -> None:
     assert run(environment, "incr", "--help")[1].startswith("usage: circusctl [options] incr W [N]")
 
 
-def test_the_shell_goes_on_after_mistakes(environment: dict[str, str]) -> None:
-    typed = "incr sleeper --bogus\nfoo\n\nset 'sleeper\nhelp incr\nnumwatchers\n"
-    status, out, error = run(environment, typed=typed)
-    assert status == 0
-    assert out.startswith("circusctl 0.1.0\nSleeper: active\nlazy: stopped\nweb one: active\n(circusctl) ")
-    assert "*** Unknown syntax: foo" in out
-    assert "(circusctl) usage: circusctl [options] incr" in out
-    assert out.endswith("(circusctl) 3\n(circusctl) \n")
-    assert "unrecognized arguments: --bogus" in error
+BATCH = """\
+# what goes wrong is said, and the next line is carried out
+incr sleeper --bogus
+
+foo   # no such command
+set 'sleeper
+status ghost
+numwatchers
+list 'web one'
+"""
 
 
-def test_the_shell_keeps_to_the_settings_of_the_program(environment: dict[str, str]) -> None:
-    _, out, _ = run(environment, "--json", typed="numwatchers\n")
-    assert '"numwatchers": 3' in out
+def test_commands_from_a_pipe_are_carried_out_one_by_one(environment: dict[str, str]) -> None:
+    assert run(environment, typed="status sleeper\n\n# nothing\nNumWatchers # three\n") == (
+        0,
+        "active\n3\n",
+        "",
+    )
+
+
+def test_a_batch_goes_on_after_mistakes_and_names_their_lines(environment: dict[str, str]) -> None:
+    status, out, error = run(environment, typed=BATCH)
+    assert (status, out) == (2, "3\n103\n")
+    assert error.splitlines() == [
+        "line 2: error: unrecognized arguments: --bogus",
+        "line 4: error: unrecognized arguments: foo: no such command, see circusctl --help",
+        "line 5: error: No closing quotation",
+        "line 6: error: program ghost not found",
+    ]
+
+
+def test_a_batch_can_end_at_the_first_failure(environment: dict[str, str]) -> None:
+    typed = "numwatchers\nstatus ghost\nlist\n"
+    for words in (["-e"], ["--stop-on-error", "-"]):
+        assert run(environment, *words, typed=typed) == (3, "3\n", "line 2: error: program ghost not found\n")
+
+
+def test_a_batch_keeps_to_the_settings_of_the_program(environment: dict[str, str]) -> None:
+    assert '"numwatchers": 3' in run(environment, "--json", typed="numwatchers\n")[1]
+    there = environment["CIRCUSCTL_ENDPOINT"]
+    typed = f"--endpoint ipc://nowhere --timeout 0.1 list\nlist --json\n--endpoint {there} list\n"
+    status, out, error = run(environment, "-", typed=typed)
+    assert (status, out.count('"watchers"'), out.splitlines()[1]) == (1, 1, "lazy,sleeper,web one")
+    assert error.startswith("line 1: Timed out.")
+
+
+def test_a_batch_needs_one_connection(environment: dict[str, str], served: Served) -> None:
+    status, out, _ = run(environment, typed="numwatchers\n" * 500)
+    assert (status, out) == (0, "3\n" * 500)
+
+
+def test_a_batch_may_ask_for_help(environment: dict[str, str]) -> None:
+    assert run(environment, typed="incr --help\n")[1].startswith("usage: circusctl [options] incr W [N]")
+
+
+def test_no_socket_file_is_told_from_no_listener_and_from_silence(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    def said(address: str) -> str:
+        status, _, error = run(environment, "list", "--timeout", "0.2", "--endpoint", address)
+        assert (status, error.splitlines()[0]) == (1, "Timed out.")
+        return error
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert "Something listens there, but says nothing" in said(f"tcp://127.0.0.1:{port}")
+    assert "Nobody listens there" in said(f"tcp://127.0.0.1:{port}")
+    assert "There is no such socket file" in said(f"ipc://{tmp_path}/none")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{tmp_path}/left")
+    assert "Nobody listens there" in said(f"ipc://{tmp_path}/left")
+
+
+def test_the_configuration_file_tells_where_the_daemon_is(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "circus.ini"
+    config.write_text(
+        f"[circus]\nendpoint = {environment['CIRCUSCTL_ENDPOINT']}\n[watcher:web]\ncmd = sleep 1\n"
+    )
+    elsewhere = {**environment, "CIRCUSCTL_ENDPOINT": f"ipc://{tmp_path}/nobody"}
+    assert run(elsewhere, "--config", str(config), "numwatchers") == (0, "3\n", "")
+    config.write_text("[circus\n")
+    status, _, error = run(elsewhere, "--config", str(config), "numwatchers")
+    assert (status, error.startswith(f"error: {config}:1: ")) == (1, True)
+
+
+class Counting(NoHooks):
+    """Counts the commands."""
+
+    def __init__(self) -> None:
+        self.commands: Counter[str] = Counter()
+
+    async def before_command(self, identity: object, command: str, properties: Mapping[str, Any], /) -> None:
+        self.commands[command] += 1
+
+
+def test_who_waits_for_the_end_of_something_waits_as_long_as_the_daemon_lives(tmp_path: Path) -> None:
+    hooks = Counting()
+    stop = {"name": "sleeper", "waiting": True}
+    with (
+        Served(f"ipc://{tmp_path}/c", f"ipc://{tmp_path}/e", hooks=hooks) as running,
+        ControlConversation(Settings(endpoint=f"ipc://{tmp_path}/c"), patience=0.1) as daemon,
+        ThreadPoolExecutor() as pool,
+    ):
+        running.hold()
+        reply = pool.submit(daemon.ask, "stop", stop)
+        until(lambda: hooks.commands["numwatchers"] > 2)
+        assert not reply.done()
+        running.release()
+        assert reply.result(20)["status"] == "ok"
+        assert hooks.commands["stop"] == 1
+
+
+def test_who_waits_is_told_when_the_daemon_has_gone(tmp_path: Path) -> None:
+    with (
+        ControlConversation(Settings(endpoint=f"ipc://{tmp_path}/c"), patience=0.2) as daemon,
+        ThreadPoolExecutor() as pool,
+    ):
+        with Served(f"ipc://{tmp_path}/c", f"ipc://{tmp_path}/e") as running:
+            running.hold()
+            reply = pool.submit(daemon.ask, "stop", {"name": "sleeper", "waiting": True})
+            until(lambda: running.arbiter.get_watcher("sleeper").state is WatcherState.STOPPED)
+        with pytest.raises(CallTimeoutError):
+            reply.result(20)
+
+
+def test_with_a_timeout_waiting_ends_all_the_same(environment: dict[str, str], served: Served) -> None:
+    served.hold()
+    status, _, error = run(environment, "stop", "sleeper", "--waiting", "--timeout", "0.2")
+    served.release()
+    assert (status, error.splitlines()[0]) == (1, "Timed out.")
 
 
 def test_completion_gives_the_commands_that_fit(environment: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from circus_core.cli.command_line import Line, command_help, parse, program_help
+from circus_core.cli.command_line import Line, Settings, UsageError, command_help, parse, program_help
 from circus_core.cli.installed import InstalledCommands
 from circus_core.commands.command import Command
 from circus_core.errors import MessageError
@@ -120,11 +120,56 @@ def test_arguments_that_make_no_sense_are_explained(text: str, reason: str) -> N
 @pytest.mark.parametrize(
     "text", ["foo", "list --bogus", "--timeout x list", "--timeout 0 list", "start --match no w"]
 )
-def test_a_line_that_can_not_be_understood_ends_with_2(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
+def test_a_line_that_can_not_be_understood_is_refused_with_its_usage(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
         understand(text)
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: circusctl [options]")
+    assert caught.value.usage.startswith("usage: circusctl [options]")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("strat", "start"), ("numwatcher", "numwatchers"), ("rel", "reload"), ("LISST", "list")],
+)
+def test_a_misspelt_command_is_recognised(typed: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean '{meant}'"):
+        understand(typed)
+
+
+def test_a_word_that_resembles_no_command_gets_the_advice_to_look() -> None:
+    with pytest.raises(UsageError, match="no such command, see circusctl --help"):
+        understand("frobnicate")
+
+
+def test_a_line_in_a_shell_goes_before_the_settings_of_the_program() -> None:
+    given = Settings(endpoint="tcp://h:1", timeout=2.5, json=True, ssh="me@h")
+    line = parse(["list", "--timeout", "7"], Commands(), given)
+    assert (line.settings.endpoint, line.settings.timeout) == ("tcp://h:1", 7.0)
+    assert (line.settings.json, line.settings.ssh) == (True, "me@h")
+    assert not line.settings.is_endpoint_typed
+
+
+def test_a_configuration_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUSCTL_ENDPOINT", "ipc:///x")
+    settings = understand("list --config circus.ini").settings
+    assert (settings.endpoint, settings.config) == (None, "circus.ini")
+    assert understand("--endpoint tcp://h:1 list").settings.config is None
+
+
+@pytest.mark.parametrize("option", ["--ssh-keyfile", "--ssh_keyfile"])
+def test_ssh_has_its_options(option: str) -> None:
+    settings = understand(f"--ssh me@host:22 {option} key list").settings
+    assert (settings.ssh, settings.ssh_keyfile) == ("me@host:22", "key")
+
+
+def test_a_dash_stands_for_commands_from_standard_input() -> None:
+    assert understand("-").is_batch
+    assert understand("--json - -e").is_batch
+    assert not understand("").is_batch
+
+
+def test_fractions_of_a_second_are_understood() -> None:
+    assert understand("list --timeout 0.25").settings.timeout == 0.25
+    assert understand("list").settings.timeout is None
 
 
 def test_help_and_version_need_no_command() -> None:
