@@ -19,6 +19,7 @@ from circus_core.commands.command import Command, Result
 from circus_core.commands.properties import Properties
 from circus_core.commands.target import ControlledArbiter
 from circus_core.config.model import ArbiterConfig
+from circus_core.discovery import Discovery
 from circus_core.errors import CircusError, CommandError, DriverError, EndpointError, UnknownCommandError
 from circus_core.events import Event
 from circus_core.guarded import EventSocket, GuardedSockets
@@ -91,6 +92,7 @@ class Controller:
         self._clock = clock
         self._loop = loop
         self._open: _Endpoints | None = None
+        self._discovery: Discovery | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
         self._followed: set[asyncio.Task[None]] = set()
@@ -114,13 +116,13 @@ class Controller:
         Raises:
             EndpointError: nothing is left open.
         """
-        config = replace(
-            self._arbiter.config, endpoint=self._wanted[0], pubsub_endpoint=self._wanted[1]
-        )
+        config = replace(self._arbiter.config, endpoint=self._wanted[0], pubsub_endpoint=self._wanted[1])
         try:
             self._open = _Endpoints(config, loop=self._loop, on_request=self._on_request)
         except zmq.ZMQError as error:  # no descriptor is left
             raise EndpointError(f"can't open the endpoints: {str(error).lower()}") from error
+        if config.multicast_endpoint is not None:
+            self._discovery = Discovery(config.multicast_endpoint, endpoint=self.endpoint, loop=self._loop)
 
     def publish(self, event: Event) -> None:
         """Send an event to the subscribers; never blocks, never raises.
@@ -154,6 +156,8 @@ class Controller:
         """
         if self._open is None:
             return
+        if self._discovery is not None:
+            self._discovery.close()
         self._open.stop_reading()
         await self._end_requests(grace)
         for task in self._followed:
