@@ -361,7 +361,7 @@ def refusal(plan: ConfigPlan, running: Collection[str]) -> str:
         return ""
     shown = ", ".join(map(repr, lost[:5])) + (", ..." if len(lost) > 5 else "")
     what = f"{len(lost)} of {len(running)} running watchers are not in the file any more ({shown})"
-    return f"{what}: was it cut off? nothing was changed; use --force (force: true) if that is meant"
+    return f"{what}: was it cut off? use --force (force: true) if that is meant"
 
 
 def _with_watchers(config: Config, watchers: Iterable[Watcher]) -> Config:

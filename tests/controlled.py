@@ -26,6 +26,7 @@ from circus_core.errors import AlreadyExistError, CircusError, UnknownCommandErr
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
 from circus_core.reconfigure import Outlook, Reload
 from circus_core.states import ProcessState, WatcherState
+from circus_core.tail import Tails
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,6 +87,8 @@ class FakeWatcher:
         self.state = WatcherState.STOPPED
         self.processes: dict[int, FakeProcess] = {}
         self.sent: list[tuple[Any, ...]] = []
+        self.captured: frozenset[str] = frozenset(("stdout", "stderr"))
+        self.tail = arbiter.tails.make(config.tail_bytes, 1.0)
 
     @property
     def name(self) -> str:
@@ -196,6 +199,7 @@ class FakeArbiter:
 
     def __post_init__(self) -> None:
         self.sockets = FakeSockets()
+        self.tails = Tails()
         self._watchers: dict[str, FakeWatcher] = {}
         self._last_pid = 100
         for name, number in (("Sleeper", 2), ("lazy", 1), ("web one", 1)):
@@ -285,7 +289,9 @@ class FakeArbiter:
         self.told.append(("reloadconfig", force))
         if self.failure is not None:
             raise self.failure
-        return Reload(plan=self._plan(), doubts=self._doubts(), followed=self.later({"new": "no such program"}))
+        return Reload(
+            plan=self._plan(), doubts=self._doubts(), followed=self.later({"new": "no such program"})
+        )
 
     async def check_file(self, path: str | None = None, /) -> CheckReport:
         return CheckReport(path=Path(path or "/etc/circus.ini"), config=None, problems=self._doubts())

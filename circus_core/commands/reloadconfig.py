@@ -28,9 +28,9 @@ class ReloadconfigRequest:
 class Reloadconfig(Command[ReloadconfigRequest, Planned]):
     """Read the configuration file again and do what has changed
 
-    Only what changed is touched, and all or nothing: a file that can't be used changes nothing, and the answer
-    has every reason. What was changed at run time stays, unless the file changes it too. With --waiting the
-    answer comes when the processes have followed, and lists what was done.
+    Only what changed is touched, and all or nothing: a file that can't be used changes nothing, and the
+    answer has every reason. What was changed at run time stays, unless the file changes it too. With
+    --waiting the answer comes when the processes have followed, and lists what was done.
     """
 
     name = "reloadconfig"
