@@ -25,11 +25,12 @@ from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
 from circus_core.plugin_watcher import plugin_command
 from circus_core.plugins import HookPlugins
-from circus_core.roles import Roles
 from circus_core.reconfigure import Hands, Outlook, Reconfiguration, Reload
+from circus_core.roles import Roles
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import SectionHooks, check_hooks
 from circus_core.sockets import Sockets
+from circus_core.tail import Tails
 from circus_core.views import WatcherView
 from circus_core.watcher import Changes, Watcher
 from circus_core.workers import Workers
@@ -68,6 +69,7 @@ class Arbiter:
         hooks: calls the plugins.
         is_restarting: it ends to be made anew from its configuration file.
         publish: tells everyone of an event; add to `listeners` to be told, on the loop.
+        tails: the last output of all watchers.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Arbiter:
         self.clock = clock or SystemClock()
         self.drivers = drivers or Drivers()
         self.listeners: list[events.Publish] = []
+        self.tails = Tails()
         self.is_restarting = False
         self._workers = Workers()
         self.hooks = Hooks(plugins, publish=self.publish, clock=self.clock)
@@ -309,11 +312,16 @@ class Arbiter:
         chosen = [w for w in self._chosen(watchers) if w.config.autostart or not w.is_idle]
         return self._each(chosen, Watcher.restart)
 
-    def reload(self, graceful: bool = True, sequential: bool = False) -> asyncio.Future[list[Changes]]:
-        """Reload all watchers that are not stopped."""
-        if self._before_reload is not None:
+    def reload(
+        self,
+        graceful: bool = True,
+        sequential: bool = False,
+        watchers: Iterable[WatcherView] | None = None,
+    ) -> asyncio.Future[list[Changes]]:
+        """Reload those of these watchers, or of all, that are not stopped."""
+        if self._before_reload is not None and watchers is None:
             self._before_reload()
-        running = [w for w in self.iter_watchers() if not w.is_idle]
+        running = [w for w in self._chosen(watchers) if not w.is_idle]
         return self._each(running, lambda w: w.reload(graceful=graceful, sequential=sequential))
 
     def add_watcher(self, config: WatcherConfig) -> Watcher:
@@ -418,7 +426,12 @@ class Arbiter:
             redirector=redirector,
             load_class=lambda name: self.drivers.load("circus.streams", name),
             source=lambda stream, config: self.hooks.output(watcher, stream, config),
+            tail=self.tails.make(watcher.config.tail_bytes, self.clock.wall()),
+            tell=partial(self._tell_trouble, watcher),
         )
+
+    def _tell_trouble(self, watcher: WatcherView, kind: type[events.Event], /, **payload: Any) -> None:
+        self.publish(kind(watcher=watcher.name, time=self.clock.wall(), **payload))
 
     def _make_configuration(self, config: Config, file: ConfigFile | None) -> Reconfiguration:
         hands = Hands(
@@ -552,6 +565,7 @@ class Arbiter:
         await asyncio.gather(*(w.close() for w in (*self._watchers.values(), *self._retiring)))
 
     async def _close_control(self) -> None:
+        self.tails.finish()  # who waits for output is answered, and holds up nothing
         control, self._control = self._control, None
         if control is not None:
             await control.close()

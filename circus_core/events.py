@@ -1,8 +1,8 @@
 """Everything that is published: one frozen dataclass per event, with its topic and payload.
 
-Topics are `watcher.NAME.ACTION`; NAME is the watcher's name in lower case with blanks as `_`. Names,
-topics and payload keys of add ... hook_failure are those of Circus 0.19; state, backoff and
-hook_timeout are new. Times are seconds since the epoch.
+Topics are `watcher.NAME.ACTION`; NAME is the watcher's name in lower case with blanks as `_`. What is not
+about a watcher has the topic `circusd.ACTION`. Names, topics and payload keys of add ... hook_failure are
+those of Circus 0.19, all others are new. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ __all__ = [
     "Added",
     "BackedOff",
     "Event",
+    "EventsDropped",
     "HookFailed",
     "HookSucceeded",
     "HookTimedOut",
     "Killed",
+    "OutputDropped",
+    "OutputHeld",
+    "OutputResumed",
     "Publish",
     "Reaped",
     "Reloaded",
@@ -156,3 +160,47 @@ class BackedOff(Event):
     delay: float
     failures: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputHeld(Event):
+    """A stream ("stdout" or "stderr") takes nothing: who writes to it is held back until it does."""
+
+    action: ClassVar[str] = "output_held"
+    stream: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputResumed(Event):
+    """A stream takes output again, after so many seconds."""
+
+    action: ClassVar[str] = "output_resumed"
+    stream: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputDropped(Event):
+    """Output was lost: `lost_bytes` now; `dropped_bytes` of this stream in all. Once per kind of trouble."""
+
+    action: ClassVar[str] = "output_dropped"
+    stream: str
+    lost_bytes: int
+    dropped_bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsDropped(Event):
+    """Events did not reach all subscribers: `count` since this was last published, `total` since the start."""
+
+    action: ClassVar[str] = "events_dropped"
+    watcher: str = ""
+    count: int
+    total: int
+
+    @property
+    def topic(self) -> str:
+        return f"circusd.{self.action}"

@@ -8,12 +8,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 
 from circus_core.config.model import StreamConfig, WatcherConfig
 from circus_core.errors import ConfigError, SpawnError
-from circus_core.pipes import OutputPipe, Redirector, Sink, SinkRunner, build_sink
+from circus_core.pipes import OutputPipe, Redirector, Sink, SinkRunner, TellTrouble, build_sink
 from circus_core.spawning import StandardStreams
+from circus_core.tail import Tail
 
 __all__ = ["StreamSource", "WatcherOutput"]
 
@@ -47,12 +49,16 @@ class WatcherOutput:
     Attributes:
         load_class: finds a class in the namespace `circus.streams`.
         source: asks plugins first.
+        tail: keeps the last of all output; it outlives stops, and changes of the streams.
+        tell: told of the troubles of streams, with `stream` ("stdout" or "stderr") in the payload.
     """
 
     config: WatcherConfig
     redirector: Redirector
     load_class: Callable[[str], Any]
     source: StreamSource
+    tail: Tail = field(default_factory=Tail.keeping_nothing)
+    tell: TellTrouble | None = None
     _runners: dict[str, SinkRunner] = field(default_factory=dict)
     _replaced: list[SinkRunner] = field(default_factory=list)  # processes from before still write to them
     _pipes: dict[int, list[OutputPipe]] = field(default_factory=dict)  # by pid
@@ -79,6 +85,15 @@ class WatcherOutput:
     def dropped_bytes(self) -> int:
         """Output that was taken from processes and not delivered."""
         return sum(runner.dropped_bytes for runner in (*self._runners.values(), *self._replaced))
+
+    @property
+    def captured(self) -> frozenset[str]:
+        """Which of "stdout" and "stderr" are read; before the first start, which of them have a stream."""
+        if self._runners or self._is_open:
+            return frozenset(self._runners)
+        return frozenset(
+            name for name, stream, is_closed in _outputs(self.config) if stream is not None and not is_closed
+        )
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """Return what `describe` says of the streams, by name; the counts go back to the first start."""
@@ -134,6 +149,7 @@ class WatcherOutput:
     def take(self, config: WatcherConfig, streams: dict[str, SinkRunner] | None) -> None:
         """Take other options with the streams that prepare() made for them."""
         self.config = config
+        self.tail.resize(config.tail_bytes)
         if streams is not None:
             old, self._runners = self._runners, streams
             if self._is_open:
@@ -176,7 +192,9 @@ class WatcherOutput:
         for name, stream, is_closed in _outputs(config):
             sink = None if is_closed else self._sink(name, stream)
             if sink is not None:
-                yield name, self.redirector.make_runner(sink, label=f"watcher {config.name!r}: {name}")
+                label = f"watcher {config.name!r}: {name}"
+                tell = partial(self.tell, stream=name) if self.tell is not None else None
+                yield name, self.redirector.make_runner(sink, label=label, tell=tell)
 
     def _sink(self, name: str, stream: StreamConfig | None) -> Sink | None:
         chosen = self.source(name, stream)
@@ -197,7 +215,13 @@ class WatcherOutput:
     def _attach(self, ours: dict[str, int], pid: int, wid: int) -> None:
         self._pipes[pid] = [
             self.redirector.attach(
-                fd, self._runners[name], pid=pid, name=name, watcher=self.config.name, wid=wid
+                fd,
+                self._runners[name],
+                pid=pid,
+                name=name,
+                watcher=self.config.name,
+                wid=wid,
+                tail=self.tail,
             )
             for name, fd in ours.items()
         ]

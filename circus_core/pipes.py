@@ -23,9 +23,11 @@ from typing import Any, Final, Protocol, cast
 from circus_core.clock import Clock, SystemClock
 from circus_core.config.model import StreamConfig
 from circus_core.errors import BusyError, ConfigError, DriverError, SpawnError
+from circus_core.events import Event, OutputDropped, OutputHeld, OutputResumed
+from circus_core.tail import Origin, Tail
 from circus_core.workers import Workers
 
-__all__ = ["OutputPipe", "Redirector", "Sink", "SinkRunner", "build_sink"]
+__all__ = ["OutputPipe", "Redirector", "Sink", "SinkRunner", "TellTrouble", "build_sink"]
 
 log = logging.getLogger("circus.pipes")
 
@@ -37,6 +39,12 @@ JOB_COST: Final = 512  # bytes a waiting call takes beside its data; bounds the 
 FIRST_DELAY: Final = 0.1  # seconds until a call that failed with OSError is tried again; doubles ...
 LAST_DELAY: Final = 5.0  # ... up to this
 GIVE_UP_GRACE: Final = 1.0  # seconds for the close of a sink that has just lost its queue
+
+
+class TellTrouble(Protocol):
+    """Makes an event of what happened to a stream, from its class and payload; cheap, never raises."""
+
+    def __call__(self, kind: type[Event], /, **payload: Any) -> None: ...
 
 
 class Sink(Protocol):
@@ -123,10 +131,12 @@ class SinkRunner:
         workers: Workers,
         label: str = "stream",
         limit: int = QUEUE_LIMIT,
+        tell: TellTrouble | None = None,
     ) -> None:
         """Args:
         label: begins log messages, such as "watcher 'web': stdout".
         limit: bytes that may wait for the sink before its pipes are left unread.
+        tell: told of each trouble once, and of its end.
         """
         self.sink = sink
         self.dropped_bytes = 0
@@ -136,6 +146,7 @@ class SinkRunner:
         self._workers = workers
         self._label = label
         self._limit = limit
+        self._tell = tell or _tell_nobody
         self._queue: deque[_Job] = deque()
         self._batch: list[_Job] = []  # on a worker now, or waiting for the next try
         self._load = 0  # cost of queue and batch
@@ -230,6 +241,8 @@ class SinkRunner:
             sum(job.size for job in self._batch),
             self.problem or "it did not take them in time",
         )
+        if self.dropped_bytes > before:
+            self._tell_dropped(self.dropped_bytes - before, self.problem or "it did not take them in time")
         return False
 
     def _has_output(self) -> bool:
@@ -335,6 +348,7 @@ class SinkRunner:
                 job.size,
                 exc_info=error,
             )
+            self._tell_dropped(job.size, f"{type(error).__name__}: {error}")
 
     def _refused(self, error: OSError | BusyError) -> None:
         """Keep the batch and try again later, later and later."""
@@ -345,6 +359,7 @@ class SinkRunner:
         if not self.problem:
             self._problem_since = self._loop.time()
             log.warning("%s: %s; output is held back until this works", self._label, _reason(error))
+            self._tell(OutputHeld, reason=_reason(error))
         self.problem = _reason(error)
         self._retry = self._loop.call_later(self._delay, self._try_again)
         self._delay = min(self._delay * 2, LAST_DELAY)
@@ -356,6 +371,7 @@ class SinkRunner:
     def _recovered(self) -> None:
         lasted = self._loop.time() - self._problem_since
         log.info("%s: works again after %.1f s (%s)", self._label, lasted, self.problem)
+        self._tell(OutputResumed, seconds=round(lasted, 3), reason=self.problem)
         self.problem = ""
         self._delay = FIRST_DELAY
 
@@ -372,6 +388,10 @@ class SinkRunner:
         self._queue = deque(kept)
         self._let_in()
         self._work()
+
+    def _tell_dropped(self, lost: int, reason: str) -> None:
+        if lost:
+            self._tell(OutputDropped, lost_bytes=lost, dropped_bytes=self.dropped_bytes, reason=reason)
 
     def _drop_batch(self) -> None:
         self._drop(self._batch)
@@ -396,11 +416,13 @@ class OutputPipe:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         labels: Mapping[str, Any],
+        tail: Tail,
         on_close: Callable[[OutputPipe], None],
     ) -> None:
         """Args:
         fd: read end, not blocking; owned from here on.
         labels: what every chunk says of its origin: pid, name, watcher, wid.
+        tail: keeps the last of what is read.
         on_close: called once, when the descriptor is closed or given away.
         """
         self._fd = fd
@@ -408,6 +430,8 @@ class OutputPipe:
         self._loop = loop
         self._clock = clock
         self._labels = dict(labels)
+        self._tail = tail
+        self._origin = Origin(labels["pid"], labels["wid"], labels["name"])
         self._on_close = on_close
         self._is_armed = False
         self._is_held = False
@@ -471,6 +495,7 @@ class OutputPipe:
         """Close the descriptor and tell the sink that there is no more; what is unread is lost."""
         if not self.is_closed:
             os.close(self._let_go())
+            self._tail.finish(self._origin, self._clock.wall())
             self.runner.end_of_output(self.pid, self.name)
             self._on_close(self)
 
@@ -487,7 +512,9 @@ class OutputPipe:
             if not data:
                 self.close()
                 return
-            self.runner.feed({**self._labels, "data": data, "timestamp": self._clock.wall()})
+            now = self._clock.wall()
+            self._tail.feed(self._origin, data, now)
+            self.runner.feed({**self._labels, "data": data, "timestamp": now})
             if len(data) < READ_SIZE and self._emptied is None:
                 return  # most likely empty now; the loop will tell when there is more
 
@@ -549,9 +576,14 @@ class Redirector:
         """Those that are attached."""
         return frozenset(self._pipes)
 
-    def make_runner(self, sink: Sink, *, label: str) -> SinkRunner:
-        """Return a runner for one sink; `label` begins its log messages."""
-        return SinkRunner(sink, loop=self._loop, workers=self._workers, label=label)
+    def make_runner(self, sink: Sink, *, label: str, tell: TellTrouble | None = None) -> SinkRunner:
+        """Return a runner for one sink.
+
+        Args:
+            label: begins its log messages.
+            tell: told of its troubles.
+        """
+        return SinkRunner(sink, loop=self._loop, workers=self._workers, label=label, tell=tell)
 
     def open_pipe(self) -> tuple[int, int]:
         """Return a read end that does not block and a write end for the child; neither is inheritable.
@@ -571,16 +603,30 @@ class Redirector:
         return ours, theirs
 
     def attach(
-        self, fd: int, runner: SinkRunner, *, pid: int, name: str, watcher: str, wid: int
+        self,
+        fd: int,
+        runner: SinkRunner,
+        *,
+        pid: int,
+        name: str,
+        watcher: str,
+        wid: int,
+        tail: Tail | None = None,
     ) -> OutputPipe:
         """Read `fd`, which is owned from now on, and deliver to `runner` until the end of file.
 
         Args:
             name: "stdout" or "stderr".
+            tail: keeps the last of it; None: nothing does.
         """
-        labels = {"pid": pid, "name": name, "watcher": watcher, "wid": wid}
         pipe = OutputPipe(
-            fd, runner, loop=self._loop, clock=self._clock, labels=labels, on_close=self._pipes.discard
+            fd,
+            runner,
+            loop=self._loop,
+            clock=self._clock,
+            labels={"pid": pid, "name": name, "watcher": watcher, "wid": wid},
+            tail=tail or Tail.keeping_nothing(),
+            on_close=self._pipes.discard,
         )
         self._pipes.add(pipe)
         return pipe
@@ -610,6 +656,10 @@ class Redirector:
                 "raise /proc/sys/fs/pipe-user-pages-soft",
                 size,
             )
+
+
+def _tell_nobody(kind: type[Event], /, **payload: Any) -> None:
+    pass
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 __all__ = ["LINE_LIMIT", "Line", "Listener", "Origin", "Reading", "Tail", "Tails"]
 
@@ -119,6 +119,11 @@ class Tail:
         self._cost = 0
         self._begin = 0  # offset of the first byte that is kept
         self._listeners: list[Listener] = []
+
+    @classmethod
+    def keeping_nothing(cls) -> Self:
+        """Return one for output that nobody will ask for."""
+        return cls(0, generation=0, numbers=itertools.count())
 
     @property
     def limit(self) -> int:

@@ -49,6 +49,7 @@ from circus_core.shown_options import replaces_processes, shown_options
 from circus_core.sockets import ConnectionWatch
 from circus_core.spawning import named_sockets, used_sockets
 from circus_core.states import WatcherEvent, WatcherState
+from circus_core.tail import Tail
 
 __all__ = ["Changes", "Streams", "Watcher"]
 
@@ -284,6 +285,16 @@ class Watcher:
     def note_failure(self, failure: events.HookFailed) -> None:
         """Remember that a hook failed, for `describe`."""
         self._crew.history.hook_failures[failure.name] = Failure(at=failure.time, error=failure.error)
+
+    @property
+    def tail(self) -> Tail:
+        """The last output of its processes."""
+        return self._crew.output.tail
+
+    @property
+    def captured(self) -> frozenset[str]:
+        """Which of "stdout" and "stderr" go through circusd, and so into the tail."""
+        return self._crew.output.captured
 
     @property
     def dropped_bytes(self) -> int:

@@ -7,10 +7,11 @@ waiting for one changes nothing, and one that nobody awaits must not complain.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from circus_core.config.model import ArbiterConfig, WatcherConfig
+from circus_core.tail import Tail, Tails
 from circus_core.views import ProcessView, WatcherView
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ class ControlledWatcher(WatcherView, Protocol):
         """Stop one process or all with these instead of the configured ones; they are replaced."""
 
     @property
+    def tail(self) -> Tail:
+        """The last output of its processes."""
+
+    @property
+    def captured(self) -> Collection[str]:
+        """Which of "stdout" and "stderr" go through the daemon, and so into the tail."""
+
+    @property
     def dropped_bytes(self) -> int:
         """Output that was taken from its processes and not delivered."""
 
@@ -88,6 +97,10 @@ class ControlledArbiter(Protocol):
 
     @property
     def sockets(self) -> ControlledSockets: ...
+
+    @property
+    def tails(self) -> Tails:
+        """Who waits for output is told there."""
 
     def iter_watchers(self) -> Iterable[ControlledWatcher]:
         """Highest priority first."""

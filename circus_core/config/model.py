@@ -84,6 +84,7 @@ class WatcherConfig:
     nice: int | None = None
     stdout_stream: StreamConfig | None = None
     stderr_stream: StreamConfig | None = None
+    tail_bytes: int = 64 * 1024
     close_child_stdin: bool = True
     close_child_stdout: bool = False
     close_child_stderr: bool = False

@@ -261,6 +261,13 @@ def _rlimit(value: Any) -> int | None:
     return int(_within(0, None, int(text)))
 
 
+def _bytes(value: Any) -> int:
+    number = _rlimit("0" if value == "" else value)
+    if number is None:
+        raise ValueError(value)
+    return number
+
+
 def _refuse(value: Any) -> str:
     raise ValueError(value)
 
@@ -275,6 +282,9 @@ def _octal(value: Any) -> int | None:
 
 RLIMIT: Final = Kind(
     "a whole number >= 0, or empty for no limit", _rlimit, _leading(_LEADING_INTEGER, _rlimit)
+)
+SIZE: Final = Kind(
+    "a whole number >= 0, K, M, G and T are powers of 1024", _bytes, _leading(_LEADING_INTEGER, _bytes)
 )
 OCTAL: Final = Kind("an octal number from 000 to 777", _octal)
 
