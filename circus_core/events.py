@@ -194,7 +194,7 @@ class OutputDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsDropped(Event):
-    """Events did not reach all subscribers: `count` since this was last published, `total` since the start."""
+    """Events did not reach all subscribers: `count` since this was last told, `total` since the start."""
 
     action: ClassVar[str] = "events_dropped"
     watcher: str = ""

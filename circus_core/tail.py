@@ -195,7 +195,7 @@ class Tail:
         whole = data[: _whole_characters(data)]
         if whole and not rest.is_cut:
             last = self._chunks[-1]
-            yield Line(last.number, self.end, origin, last.time, _text(whole))
+            yield Line(last.number, self.end + 1, origin, last.time, _text(whole))  # not before there
 
     def _shrink(self) -> None:
         """Drop the oldest chunks; of the newest one keep the end, if it alone is too large."""

@@ -44,14 +44,16 @@ def _row(argument: Argument) -> str:
     if isinstance(argument, Word):
         typed, sent = f"`{argument.metavar}`", f"`{argument.name}`"
     elif isinstance(argument, Switch):
-        typed, sent = (
-            f"`--{argument.flag or argument.name}`",
-            f"`{argument.name}`: {str(argument.value).lower()}",
-        )
+        typed = _typed(argument.letter, argument.flag or argument.name)
+        sent = f"`{argument.name}`: {str(argument.value).lower()}"
     else:
-        typed, sent = f"`--{argument.name}`", f"`{argument.name}`"
+        typed, sent = _typed(argument.letter, argument.name), f"`{argument.name}`"
     choices = f" ({', '.join(argument.choices)})" if isinstance(argument, Option) and argument.choices else ""
     return f"| {typed} | {sent} | {argument.help}{choices} |"
+
+
+def _typed(letter: str, name: str) -> str:
+    return f"`-{letter}`, `--{name}`" if letter else f"`--{name}`"
 
 
 def page() -> str:

@@ -42,7 +42,9 @@ def carry_out(line: Line, daemon: ControlConversation, where: str = "") -> int:
         return DONE
     try:
         for answer in command.converse(daemon, line.properties()):
-            print(_shown(answer, command, line.settings), flush=True)
+            is_aside = answer.is_aside and not line.settings.json
+            shown = _shown(answer, command, line.settings)
+            print(shown, flush=True, file=sys.stderr if is_aside else sys.stdout)
     except RefusedError as error:
         return _refused(error, command, line.settings, where)
     except CallTimeoutError as error:

@@ -216,14 +216,18 @@ def _parser(command: Command[Any, Any] | None) -> _Parser:
     parser.add_argument("words", nargs="*")
     for argument in command.arguments if command else ():
         if isinstance(argument, Switch):
-            parser.add_argument(
-                f"--{argument.flag or argument.name}", dest=f"given_{argument.name}", action="store_true"
-            )
+            parser.add_argument(*_flags(argument), dest=f"given_{argument.name}", action="store_true")
         elif isinstance(argument, Option):
             parser.add_argument(
-                f"--{argument.name}", dest=f"given_{argument.name}", choices=argument.choices or None
+                *_flags(argument), dest=f"given_{argument.name}", choices=argument.choices or None
             )
     return parser
+
+
+def _flags(argument: Switch | Option) -> list[str]:
+    """Return how it is spelled on the command line, the short form first."""
+    long = (argument.flag if isinstance(argument, Switch) else "") or argument.name
+    return [f"-{argument.letter}", f"--{long}"] if argument.letter else [f"--{long}"]
 
 
 def _settings(typed: argparse.Namespace, given: Settings) -> Settings:
@@ -310,8 +314,8 @@ def _label(argument: object) -> str:
     if isinstance(argument, Word):
         return argument.metavar
     if isinstance(argument, Switch):
-        return f"--{argument.flag or argument.name}"
+        return "/".join(_flags(argument))
     if isinstance(argument, Option):
         values = "|".join(argument.choices) if argument.choices else argument.name.upper()
-        return f"--{argument.name} {values}"
+        return f"{'/'.join(_flags(argument))} {values}"
     raise DriverError(f"an argument must be a Word, a Switch or an Option, got {argument!r}")

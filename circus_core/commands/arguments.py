@@ -8,7 +8,7 @@ from typing import Any
 
 from circus_core.errors import MessageError
 
-__all__ = ["Argument", "Option", "Switch", "Word", "assign_words", "integer", "number"]
+__all__ = ["Argument", "Option", "Switch", "Word", "assign_words", "count", "integer", "number"]
 
 Convert = Callable[[str], Any]
 """Make a value from a word; ValueError with what was expected if it can't be one."""
@@ -20,6 +20,17 @@ def integer(text: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError("a whole number") from None
+
+
+def count(text: str) -> int:
+    """Read a whole number that is not negative."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ValueError("a whole number >= 0")
+    return number
 
 
 def number(text: str) -> float:
@@ -66,19 +77,27 @@ class Word(Argument):
 
 @dataclass(frozen=True, slots=True)
 class Switch(Argument):
-    """`--name`, without a value. `flag` is its spelling if it is not its name, `value` what it sends."""
+    """`--name`, without a value.
+
+    Attributes:
+        flag: its spelling if it is not its name.
+        value: what it sends.
+        letter: `-l` means the same.
+    """
 
     flag: str = ""
     value: bool = True
+    letter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Option(Argument):
-    """`--name VALUE`; `choices` are its only values, `completes` is as in Word."""
+    """`--name VALUE`; `choices` are its only values, `completes` is as in Word, `letter` as in Switch."""
 
     choices: tuple[str, ...] = ()
     convert: Convert = str
     completes: str = ""
+    letter: str = ""
 
 
 def assign_words(words: Sequence[str], arguments: Sequence[Argument]) -> dict[str, Any]:

@@ -79,10 +79,15 @@ class Done(Result):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One thing that circusctl prints: `data` as a line of JSON with --json, else what `text` returns."""
+    """One thing that circusctl prints: `data` as a line of JSON with --json, else what `text` returns.
+
+    Attributes:
+        is_aside: the text is about the output, not part of it: it goes to standard error.
+    """
 
     data: Mapping[str, Any]
     text: Callable[[], str]
+    is_aside: bool = False
 
 
 class Conversation(Protocol):

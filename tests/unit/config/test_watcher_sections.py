@@ -29,6 +29,7 @@ DEFAULTS = {
     "nice": None,
     "stdout_stream": None,
     "stderr_stream": None,
+    "tail_bytes": 64 * 1024,
     "close_child_stdin": True,
     "close_child_stdout": False,
     "close_child_stderr": False,
