@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final, Protocol
@@ -17,7 +17,7 @@ from circus_core.clock import Clock, SystemClock
 from circus_core.config.check import CheckReport
 from circus_core.config.model import ArbiterConfig, Config, WatcherConfig
 from circus_core.drivers import Drivers
-from circus_core.errors import AlreadyExistError, CommandError, UnknownWatcherError
+from circus_core.errors import AlreadyExistError, CommandError, ConfigError, UnknownWatcherError
 from circus_core.gauge import Entries, Gauge
 from circus_core.hooks import Hooks
 from circus_core.loading import ConfigFile
@@ -28,7 +28,7 @@ from circus_core.plugins import HookPlugins
 from circus_core.reconfigure import Hands, Outlook, Reconfiguration, Reload
 from circus_core.roles import Roles
 from circus_core.runtime import Runtime
-from circus_core.section_hooks import SectionHooks, check_hooks
+from circus_core.section_hooks import SectionHooks, check_hooks, import_hooks
 from circus_core.sockets import Sockets
 from circus_core.tail import Tails
 from circus_core.views import WatcherView
@@ -174,6 +174,21 @@ class Arbiter:
     async def measure_daemon(self) -> dict[str, Any]:
         """Return what `dstats` says of this process; raises CommandError as measure()."""
         return await self._gauge.measure_daemon()
+
+    async def import_hooks(self, config: WatcherConfig, anew: Collection[str] = ()) -> None:
+        """Import the functions of a section on a worker thread, before it is put in force.
+
+        Args:
+            anew: hooks whose modules are to be run again, because they may have been edited.
+
+        Raises:
+            ConfigError: a hook names no function, or its module did not come to its end in hook_timeout.
+        """
+        try:
+            await self._workers.run(import_hooks, config, anew, timeout=config.hook_timeout)
+        except TimeoutError:
+            text = f"the modules of its hooks were not imported within {config.hook_timeout:g} s"
+            raise ConfigError(f"watcher {config.name!r}: {text}") from None
 
     async def describe(self, watchers: Iterable[WatcherView]) -> list[dict[str, Any]]:
         """Return all that is known of these watchers; raises CommandError as measure()."""

@@ -8,13 +8,14 @@ by the flag. They run on a worker thread, each under the watcher's `hook_timeout
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import inspect
 import json
 import logging
 import os
 import site
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from circus_core.hookspecs import ALLOWED, Verdict, hookimpl
 from circus_core.views import ArbiterView, ProcessView, WatcherView
 from circus_core.workers import Workers
 
-__all__ = ["SectionHooks", "check_hooks", "hook_complaints"]
+__all__ = ["SectionHooks", "check_hooks", "hook_complaints", "import_hooks"]
 
 log = logging.getLogger("circus.hooks")
 
@@ -198,6 +199,52 @@ def check_hooks(config: WatcherConfig) -> None:
     if complaints:
         lines = (f"watcher {config.name!r}: hooks.{name}: {text}" for name, text in complaints.items())
         raise ConfigError("\n".join(lines))
+
+
+def import_hooks(config: WatcherConfig, anew: Collection[str] = ()) -> None:
+    """Import the functions of a watcher's section; may block, see hook_complaints().
+
+    Args:
+        anew: hooks whose modules are run again if they were imported before, so that what was edited counts.
+            Everybody gets the new ones. The standard library and our own modules are left alone.
+
+    Raises:
+        ConfigError: a hook names no function; a module that can't be run again stays as it was.
+    """
+    _add_import_path(config.env)
+    targets = [hook.target for name, hook in config.hooks.items() if name in anew]
+    modules = {_imported(target) for target in targets if isinstance(target, str)}
+    for module in modules - {""}:
+        _run_again(config.name, module)
+    check_hooks(config)
+
+
+def _imported(target: str) -> str:
+    """Return the name of the imported module that a dotted path is in; "" if none is to be run again."""
+    parts = target.partition(":")[0].split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    found = next((name for name in names if name in sys.modules), "")
+    return "" if parts[0] in sys.stdlib_module_names or parts[0] == __name__.partition(".")[0] else found
+
+
+def _run_again(watcher: str, name: str) -> None:
+    """Put a new module in the place of one, when it has run to its end."""
+    importlib.invalidate_caches()
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        text = str(error) or type(error).__name__
+        raise ConfigError(
+            f"watcher {watcher!r}: importing '{name}' again failed, the old one stays: {text}"
+        ) from error
+    sys.modules[name] = module
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
 
 
 def hook_complaints(config: WatcherConfig) -> dict[str, str]:

@@ -301,6 +301,13 @@ class Watcher:
         """Output that was taken from its processes and not delivered."""
         return self._crew.output.dropped_bytes
 
+    def preview(self, options: Mapping[str, Any]) -> WatcherConfig:
+        """Return the section that set_options() would make; raises ConfigError."""
+        config = replace(self.config, numprocesses=self.numprocesses)
+        for key, value in options.items():
+            config = set_option(config, key, value)
+        return config
+
     @from_any_thread
     def set_options(self, options: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Change options; processes are replaced where a new value needs that. All or nothing.
@@ -309,9 +316,7 @@ class Watcher:
             ConfigError: a key is unknown, a value does not fit, or a hook can't be found.
             SpawnError: a stream can't be made.
         """
-        config = replace(self.config, numprocesses=self.numprocesses)
-        for key, value in options.items():
-            config = set_option(config, key, value)
+        config = self.preview(options)
         if config.hooks != self.config.hooks:
             check_hooks(config)
         self._crew.output.reconfigure(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -158,6 +158,9 @@ class FakeWatcher:
             "gid": None,
         }
 
+    def preview(self, options: Mapping[str, Any], /) -> WatcherConfig:
+        return self.config
+
     def set_options(self, options: Mapping[str, Any], /) -> Awaitable[None]:
         self.sent.append(("set", dict(options)))
         return self.arbiter.later(None)
@@ -267,6 +270,9 @@ class FakeArbiter:
 
     async def measure_daemon(self) -> Mapping[str, Any]:
         return {**AN_INFO, "pid": 4711, "cmdline": "python3"}
+
+    async def import_hooks(self, config: WatcherConfig, anew: Collection[str] = (), /) -> None:
+        self.told.append(("import", config.name, sorted(anew)))
 
     async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
         return [{"name": watcher.name, "state": watcher.state.value} for watcher in watchers]

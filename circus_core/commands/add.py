@@ -87,6 +87,8 @@ class Add(Command[AddRequest, AddResult]):
         if owner is not None:
             check_added(request.options, owner)
         config = build_config(request.name, request.cmd, request.args, request.options)
+        if config.hooks:
+            await arbiter.import_hooks(config)
         watcher = arbiter.add_watcher(config)
         if not request.start:
             return AddResult()

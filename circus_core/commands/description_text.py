@@ -88,7 +88,7 @@ def _numbers(known: Known) -> str:
     failed = f", {known['failed_spawns']} failed to start" if known["failed_spawns"] else ""
     return (
         f"{known['running']} of {known['numprocesses']} running; {known['spawned']} started{failed}, "
-        f"{known['ended']} ended, {known['restarts']} of them restarts"
+        f"{known['restarts']} of these as a restart; {known['ended']} ended"
     )
 
 

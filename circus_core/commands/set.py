@@ -14,7 +14,7 @@ from circus_core.errors import MessageError
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
-    from circus_core.commands.target import ControlledArbiter
+    from circus_core.commands.target import ControlledArbiter, ControlledWatcher
 
 __all__ = ["Set", "SetRequest"]
 
@@ -66,8 +66,20 @@ class Set(Command[SetRequest, Done]):
             check_changed(watcher.config, request.options, owner)
         if watcher.config.singleton and request.options.get("numprocesses", 0) > 1:
             raise MessageError("Singleton watcher has a single process")
-        work = watcher.set_options(request.options)
+        await _import_hooks(arbiter, watcher, request.options)
+        work = arbiter.get_watcher(request.name).set_options(request.options)
         if not request.waiting:
             return Done(unfinished=work)
         await work
         return Done()
+
+
+async def _import_hooks(
+    arbiter: ControlledArbiter, watcher: ControlledWatcher, options: Mapping[str, Any]
+) -> None:
+    """Import the hooks that are set, their modules anew: they may have been edited."""
+    named = {key.removeprefix("hooks.") for key in options if key.startswith("hooks.")}
+    if not named and "hooks" not in options:
+        return
+    config = watcher.preview(options)
+    await arbiter.import_hooks(config, named | set(config.hooks) if "hooks" in options else named)

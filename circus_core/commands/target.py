@@ -78,6 +78,9 @@ class ControlledWatcher(WatcherView, Protocol):
     def options(self) -> Mapping[str, Any]:
         """Return the options by their names on the wire, sorted."""
 
+    def preview(self, options: Mapping[str, Any], /) -> WatcherConfig:
+        """Return the section that set_options() would make; raises ConfigError."""
+
     def set_options(self, options: Mapping[str, Any], /) -> Awaitable[None]:
         """Change checked options, publish each, then reload or adjust once."""
 
@@ -131,6 +134,9 @@ class ControlledArbiter(Protocol):
 
     async def measure_daemon(self) -> Mapping[str, Any]:
         """Measure the daemon itself, off the loop. Raises CommandError."""
+
+    async def import_hooks(self, config: WatcherConfig, anew: Collection[str] = (), /) -> None:
+        """Import the hooks of a section off the loop, those in `anew` once more; raises ConfigError."""
 
     async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
         """Return all that is known of each of these watchers. Raises CommandError."""

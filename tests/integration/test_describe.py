@@ -132,7 +132,7 @@ def test_the_text_has_it_all_in_lines(circusd: Start) -> None:
     lines = text.splitlines()
     assert lines[0] == "w"
     assert lines[1].startswith("  state       active since 20")
-    assert "  count       2 of 2 running; 3 started, 1 ended, 1 of them restarts" in lines
+    assert "  count       2 of 2 running; 3 started, 1 of these as a restart; 1 ended" in lines
     assert any("killed by SIGSEGV" in line for line in lines)
     everything = daemon.ctl("describe", "*", "--match", "glob").stdout
     assert {"w", "dies", "zz-beacon"} <= set(everything.splitlines())
