@@ -333,3 +333,17 @@ def test_a_process_that_ended_in_time_is_not_said_to_be_killed(circusd: Start, f
     w.do("stop")
     assert daemon.events.actions("w").count("kill") == 1
     assert "is killed" not in daemon.log()
+
+
+def test_a_module_that_was_edited_counts_when_its_hook_is_set(circusd: Start, folder: Path) -> None:
+    (folder / "edited.py").write_text(
+        "def hook(watcher, **_):\n    watcher.env['SEEN'] = 'old'\n    return True\n"
+    )
+    daemon = circusd(SLEEPER + "hooks.before_spawn = edited.hook\n")
+    w = daemon.watcher("w")
+    (folder / "edited.py").write_text(
+        "def hook(watcher, **_):\n    watcher.env['SEEN'] = 'newer'\n    return True\n"
+    )
+    w.do("set", options={"hooks.before_spawn": "edited.hook"})
+    w.do("start")
+    until(lambda: b"SEEN=newer" in Path(f"/proc/{w.pid()}/environ").read_bytes())

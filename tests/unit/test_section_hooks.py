@@ -1,4 +1,5 @@
 import asyncio
+import os
 import re
 import sys
 import threading
@@ -10,11 +11,12 @@ import pytest
 
 from circus_core.config.model import HookConfig, WatcherConfig
 from circus_core.config.options import HOOK_NAMES
+from circus_core.drivers import resolve_name
 from circus_core.errors import ConfigError
 from circus_core.events import Event, HookFailed, HookSucceeded, HookTimedOut
 from circus_core.hooks import ALLOWED, Hooks, Verdict
 from circus_core.plugins import HookPlugins
-from circus_core.section_hooks import SectionHooks, check_hooks
+from circus_core.section_hooks import SectionHooks, check_hooks, import_hooks
 from circus_core.workers import Workers
 from tests.packages import Installer, installer
 from tests.unit.test_workers import wait_until
@@ -385,3 +387,31 @@ def test_a_watcher_without_hooks_leaves_the_import_path_alone(tmp_path: Path) ->
     before = sys.path[:]
     check_hooks(WatcherConfig(name="web", env={"PYTHONPATH": str(tmp_path)}))
     assert sys.path == before
+
+
+def test_a_module_that_was_edited_is_run_again_if_asked_for(tmp_path: Path, installer: Installer) -> None:
+    module = tmp_path / "edited_checks.py"
+    config = WatcherConfig(
+        name="web",
+        hooks={"before_start": HookConfig(target="edited_checks.check")},
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    module.write_text("def check(**_):\n    return 'old'\n")
+    import_hooks(config, ["before_start"])
+    old = resolve_name("edited_checks.check")
+    module.write_text("def check(**_):\n    return 'much newer'\n")
+    import_hooks(config)
+    assert resolve_name("edited_checks.check") is old
+    import_hooks(config, ["before_start"])
+    assert resolve_name("edited_checks.check")() == "much newer"
+    module.write_text("check = 1\nraise ValueError('half edited')\n")
+    with pytest.raises(ConfigError, match=r"importing 'edited_checks' again failed.*half edited"):
+        import_hooks(config, ["before_start"])
+    assert resolve_name("edited_checks.check")() == "much newer"
+
+
+def test_the_standard_library_is_not_run_again() -> None:
+    import_hooks(
+        WatcherConfig(name="web", hooks={"after_stop": HookConfig(target="os.getpid")}), ["after_stop"]
+    )
+    assert sys.modules["os"] is os
