@@ -146,6 +146,16 @@ class WatcherOutput:
             return None
         return dict(self._made_runners(config))
 
+    def make(self) -> dict[str, SinkRunner]:
+        """Make what the first start would make, to see that it can be; for discard() if that never comes.
+
+        Raises:
+            SpawnError: a stream can't be made.
+        """
+        if not self._runners:
+            self._runners = dict(self._made_runners(self.config))
+        return self._runners
+
     def take(self, config: WatcherConfig, streams: dict[str, SinkRunner] | None) -> None:
         """Take other options with the streams that prepare() made for them."""
         self.config = config

@@ -199,7 +199,7 @@ class Reconfiguration:
                 await self._bind(arriving, prepared, undo)
             for step in plan.watchers:
                 if step.new is not None and step.old is None:
-                    prepared.new[step.name] = self._hands.make(step.new)
+                    self._prepare_new(step.new, prepared, undo)
                 elif step.new is not None:
                     self._prepare_change(step, prepared, undo)
             self._refuse_if_ending()
@@ -225,6 +225,11 @@ class Reconfiguration:
         for config in configs:
             await self._hooks.after_bind(config, arriving.fileno(config.name))
         prepared.sockets = arriving
+
+    def _prepare_new(self, config: WatcherConfig, prepared: _Prepared, undo: AsyncExitStack) -> None:
+        watcher = prepared.new[config.name] = self._hands.make(config)
+        if config.autostart:
+            undo.callback(watcher.discard_streams, watcher.make_streams())
 
     def _prepare_change(self, step: WatcherStep, prepared: _Prepared, undo: AsyncExitStack) -> None:
         watcher = self._find(step)

@@ -328,6 +328,14 @@ class Watcher:
             return self.reload()
         return resized or self._outcome(lambda: None)
 
+    def make_streams(self) -> Streams:
+        """Make the streams of the first start already; for discard_streams() if it does not come to that.
+
+        Raises:
+            SpawnError: a stream can't be made.
+        """
+        return self._crew.output.make()
+
     def prepare_streams(self, config: WatcherConfig) -> Streams:
         """Make the streams of a changed section for reconfigure() or discard_streams(); raises SpawnError."""
         return self._crew.output.prepare(config)
