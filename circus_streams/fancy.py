@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 from datetime import datetime
 from typing import Final
@@ -32,12 +31,13 @@ class FancyStdoutStream(TerminalStream):
         time_format: as for strftime(3).
         """
         super().__init__()
-        number = COLORS.get(str(color).lower()) or random.choice(list(COLORS.values()))  # noqa: S311
+        number = COLORS.get(str(color).lower()) or 1 + os.urandom(1)[0] % len(COLORS)
         self._time_format = time_format
         self._start = f"\x1b[0;3{number};40m"
 
     def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
-        lines = EMPTY_LINES.sub(b"", lines)
+        if b"\n\n" in lines:
+            lines = EMPTY_LINES.sub(b"", lines)
         if not source.has_begun:
             lines = lines.lstrip(b"\n")
         if lines:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import stat
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import FileIO
 from typing import Final
@@ -31,9 +33,10 @@ class LogFile:
     that nothing is lost, written twice, or torn.
     """
 
-    def __init__(self, path: str, packing: threading.Lock) -> None:
+    def __init__(self, path: str, packing: threading.Lock, now: Callable[[], float]) -> None:
         """Args:
         packing: held while a rotated file is compressed, so that this happens to one file at a time.
+        now: wall time.
         """
         self.path = path
         self._lock = threading.Lock()
@@ -43,6 +46,7 @@ class LogFile:
         self._users: set[int] = set()
         self._unwritten = b""
         self._state = FileState()
+        self._now = now
 
     def acquire(self, user: object) -> None:
         """Keep the file open for `user`, once something opens it."""
@@ -105,7 +109,7 @@ class LogFile:
             return
         data = self._unwritten
         if stat.S_ISREG(status.st_mode):
-            self._state.size = status.st_size
+            self._state.size, self._state.now = status.st_size, self._now()
             count = rotation.fitting(self._state, data)
         else:
             count = len(data)  # a device or a pipe
@@ -120,7 +124,7 @@ class LogFile:
             status = os.fstat(file.fileno())
             if self._identity != (status.st_dev, status.st_ino):
                 self._identity = status.st_dev, status.st_ino
-                self._state = FileState(since=status.st_mtime if status.st_size else time.time())
+                self._state = FileState(since=status.st_mtime if status.st_size else self._now())
             self._file = file
         return self._file
 
@@ -151,7 +155,7 @@ class LogFile:
             self._packer.wake(self, rotation)
         else:
             file.truncate(0)
-            self._state = FileState(since=time.time())
+            self._state = FileState(since=self._now())
 
 
 def _identity_of(path: str) -> tuple[int, int] | None:
@@ -168,7 +172,11 @@ class OpenFiles:
     It holds them weakly: a file that no stream refers to any more is forgotten.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """Args:
+        now: wall time.
+        """
+        self._now = now
         self._lock = threading.Lock()
         self._packing = threading.Lock()
         self._files: WeakValueDictionary[str, LogFile] = WeakValueDictionary()
@@ -176,10 +184,12 @@ class OpenFiles:
     def get(self, path: str) -> LogFile:
         """Return the file at `path`, symbolic links followed; it is not opened by this."""
         real = os.path.realpath(path)
+        if not os.path.exists(real) and os.path.exists(path):
+            real = path  # /dev/stdout that is a pipe: its link has a target, which is no path
         with self._lock:
             file = self._files.get(real)
             if file is None:
-                file = self._files[real] = LogFile(real, self._packing)
+                file = self._files[real] = LogFile(real, self._packing, self._now)
             return file
 
 
@@ -242,9 +252,11 @@ class LogFiles:
 
     def reopen(self) -> None:
         """Open each path anew, after another program has renamed the file; raises OSError."""
-        self.flush()
+        with contextlib.suppress(OSError):
+            self.flush()  # else it goes to the new file
         for path in tuple(self._uses):
             self._reopen(path)
+        self.flush()
 
     def close(self) -> None:
         """Close what no other stream uses."""

@@ -19,11 +19,13 @@ class FileState:
         size: bytes in the file.
         open_line: bytes since the last line end.
         since: when the file began, wall time; of one that was there before, when it was last written.
+        now: wall time.
     """
 
     size: int = 0
     open_line: int = 0
     since: float = 0.0
+    now: float = 0.0
 
 
 class Rotation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
+import select
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
@@ -227,9 +228,9 @@ def _connected_to(
 
 def _has_ended(connected: socket.socket) -> bool:
     """Tell whether the other side has closed: the first write after that would seem to succeed."""
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
     try:
-        return connected.recv(4096, socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+        return bool(poll.poll(0)) and not connected.recv(4096)
     except ConnectionError:
         return True

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -111,28 +110,19 @@ def periods(rotate_when: str, rotate_interval: int, *, utc: bool) -> Periods:
 class TimedRotation(Rotation):
     """Rotates a file F to F.TIME when its period is over and something is to be written."""
 
-    def __init__(
-        self,
-        schedule: Periods,
-        backup_count: int,
-        compression: Compression | None = None,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, schedule: Periods, backup_count: int, compression: Compression | None = None) -> None:
         """Args:
         backup_count: old files to keep; 0 for all.
-        now: wall time.
         """
         self._schedule = schedule
         self._backup_count = backup_count
         self.compression = compression
-        self._now = now
         self._known = (0.0, 0.0)  # the beginning of a period and its end
 
     def fitting(self, state: FileState, data: bytes) -> int:
-        now = self._now()
-        if now < state.since or not (state.size or state.open_line):
-            state.since = now  # the clock was put back, or there is nothing to put away
-        if now < self._end(state.since):
+        if state.now < state.since or not state.size:
+            state.since = state.now  # the clock was put back, or there is nothing to put away
+        if state.now < self._end(state.since):
             return len(data)
         if state.open_line:
             return data.find(b"\n") + 1 or len(data)

@@ -2,9 +2,12 @@
 
 import io
 import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,3 +81,84 @@ def test_a_full_disk_is_reported() -> None:
     )
     with open("/dev/full", "wb") as full:
         assert subprocess.run([sys.executable, "-c", code], stdout=full, check=False).returncode == 28
+
+
+class TestPrefix:
+    @staticmethod
+    def _replaced(file: Any) -> type[StdoutStream]:
+        class Replaced(StdoutStream):
+            out = file
+
+        return Replaced
+
+    def test_lines_are_kept_until_they_are_whole_and_say_whose_they_are(self) -> None:
+        out = io.StringIO()
+        stream = self._replaced(out)(prefix=True)
+        stream({"data": b"one\ntw", "pid": 1, "name": "stdout", "watcher": "web", "wid": 1})
+        stream({"data": b"other\n", "pid": 2, "name": "stdout", "watcher": "web", "wid": 2})
+        stream({"data": b"o\n\nrest", "pid": 1, "name": "stdout", "watcher": "web", "wid": 1})
+        stream.end_of_output(1, "stdout")
+        assert out.getvalue() == "web.1 | one\nweb.2 | other\nweb.1 | two\nweb.1 | \nweb.1 | rest\n"
+
+    @pytest.mark.parametrize(("text", "expected"), [("yes", "web.1 | x\n"), ("False", "x\n"), ("", "x\n")])
+    def test_it_is_asked_for_by_a_word(self, text: str, expected: str) -> None:
+        out = io.StringIO()
+        stream = self._replaced(out)(prefix=text)
+        stream({"data": b"x\n", "pid": 1, "name": "stdout", "watcher": "web", "wid": 1})
+        assert out.getvalue() == expected
+
+    def test_another_word_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="prefix must be yes, .*, got 'maybe'"):
+            StdoutStream(prefix="maybe")
+
+    @pytest.mark.parametrize("plain", ["", "NO_COLOR", "dumb"])
+    def test_it_is_coloured_on_a_terminal_only(self, plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", "dumb" if plain == "dumb" else "xterm")
+        if plain == "NO_COLOR":
+            monkeypatch.setenv("NO_COLOR", "1")
+        ours, theirs = pty.openpty()
+        with open(theirs, "w") as terminal:
+            stream = self._replaced(terminal)(prefix=True)
+            for wid in (1, 2):
+                stream({"data": b"x\n", "pid": wid, "name": "stdout", "watcher": "web", "wid": wid})
+            first, second = os.read(ours, 1000).split(b"\r\n")[:2]
+        os.close(ours)
+        if plain:
+            assert (first, second) == (b"web.1 | x", b"web.2 | x")
+        else:
+            shown = [re.fullmatch(rb"\x1b\[(\d+)mweb\.[12] \| \x1b\[0mx", line) for line in (first, second)]
+            assert None not in shown
+            assert len({match[1] for match in shown if match}) == 2
+
+
+def test_characters_of_two_processes_do_not_mix(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    stream = StdoutStream()
+    euro = "€".encode()
+    stream({"data": euro[:2], "pid": 1, "name": "stdout"})
+    stream({"data": b"other", "pid": 2, "name": "stdout"})
+    stream({"data": euro[2:], "pid": 1, "name": "stdout"})
+    stream({"data": euro[:1], "pid": 1, "name": "stdout"})
+    stream.end_of_output(1, "stdout")
+    assert capfdbinary.readouterr().out == b"other" + euro + euro[:1]
+
+
+def test_many_streams_do_not_tear_each_others_lines() -> None:
+    """A pipe takes 4096 bytes at once, pipe(7); more than that may be mixed with what others write."""
+    code = (
+        "import threading\n"
+        "from circus_streams import StdoutStream\n"
+        "def write(stream, wid):\n"
+        "    for n in range(50): stream({'data': b'%d' % wid * 9999 + b'\\n', 'pid': wid, 'name': 'stdout'})\n"
+        "threads = [threading.Thread(target=write, args=(StdoutStream(), wid)) for wid in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert sorted(done.stdout.split()) == [b"%d" % wid * 9999 for wid in range(4) for _ in range(50)]
+
+
+def test_the_file_name_dev_stdout_works_when_it_is_a_pipe() -> None:
+    code = "from circus_streams import FileStream\nFileStream('/dev/stdout', max_bytes=9)({'data': b'x' * 20 + b'\\n'})"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"x" * 20 + b"\n"
