@@ -18,6 +18,7 @@ from circus_core.commands.command import Command
 from circus_core.commands.target import ControlledWatcher, Entries
 from circus_core.config.check import CheckReport
 from circus_core.config.diff import ConfigPlan, diff
+from circus_core.config.mappings import set_option
 from circus_core.config.model import ArbiterConfig, Config, SocketConfig, WatcherConfig
 from circus_core.config.problems import Level, Problem
 from circus_core.controller import Controller
@@ -43,6 +44,31 @@ AN_INFO: Mapping[str, Any] = {
     "age": 2.3,
     "cmdline": "sleep",
     "children": [],
+}
+
+A_DESCRIPTION: Mapping[str, Any] = {
+    "name": "",
+    "state": "",
+    "since": 1795218253.6,
+    "reason": "",
+    "cmd": "sleep 100",
+    "args": "",
+    "working_dir": None,
+    "uid": None,
+    "gid": None,
+    "numprocesses": 1,
+    "running": 0,
+    "spawned": 0,
+    "restarts": 0,
+    "ended": 0,
+    "failed_spawns": 0,
+    "processes": [],
+    "backoffs": [],
+    "exits": [],
+    "hooks": {},
+    "sockets": [],
+    "streams": {},
+    "options": {},
 }
 
 
@@ -159,9 +185,13 @@ class FakeWatcher:
         }
 
     def preview(self, options: Mapping[str, Any], /) -> WatcherConfig:
-        return self.config
+        config = self.config
+        for key, value in options.items():
+            config = set_option(config, key, value)
+        return config
 
     def set_options(self, options: Mapping[str, Any], /) -> Awaitable[None]:
+        self.preview(options)
         self.sent.append(("set", dict(options)))
         return self.arbiter.later(None)
 
@@ -275,7 +305,7 @@ class FakeArbiter:
         self.told.append(("import", config.name, sorted(anew)))
 
     async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
-        return [{"name": watcher.name, "state": watcher.state.value} for watcher in watchers]
+        return [{**A_DESCRIPTION, "name": w.name, "state": w.state.value} for w in watchers]
 
     def counters(self) -> Mapping[str, int]:
         return {"events_dropped": sum(self.dropped.values()), "requests_refused": 0}
