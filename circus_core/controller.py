@@ -6,59 +6,29 @@ import asyncio
 import errno
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Final
 
 import zmq
 
 from circus_core import wire
 from circus_core.clock import Clock
-from circus_core.commands.command import Command, Result
-from circus_core.commands.properties import Properties
 from circus_core.commands.target import ControlledArbiter
 from circus_core.config.model import ArbiterConfig
 from circus_core.discovery import Discovery
-from circus_core.errors import CircusError, CommandError, DriverError, EndpointError, UnknownCommandError
+from circus_core.dispatch import ControlHooks, Dispatcher, FindCommand
+from circus_core.errors import CommandError, EndpointError
 from circus_core.events import Event
 from circus_core.guarded import EventSocket, GuardedSockets
 from circus_core.identity import Identity
 
-__all__ = ["ControlHooks", "Controller", "FindCommand"]
+__all__ = ["Controller"]
 
 log = logging.getLogger("circus")
 
-FindCommand = Callable[[str], Command[Any, Any]]
-"""Finds a command by its name, lower case; raises UnknownCommandError or DriverError."""
-
 _UNFINISHED_LIMIT: Final = 256  # requests of one connection
 _REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
-
-
-class ControlHooks(Protocol):
-    """The hooks around commands; see the specifications in `circus_core.hookspecs.control`."""
-
-    async def authorize(
-        self, identity: Identity, command: str, properties: Mapping[str, Any], access: str, /
-    ) -> Verdict: ...
-
-    async def before_command(
-        self, identity: Identity, command: str, properties: Mapping[str, Any], /
-    ) -> None: ...
-
-    async def after_command(
-        self, identity: Identity, command: str, properties: Mapping[str, Any], error: str, /
-    ) -> None: ...
-
-
-class Verdict(Protocol):
-    """What `authorize` answers; false in a condition when it denies."""
-
-    @property
-    def by(self) -> str: ...
-
-    def __bool__(self) -> bool: ...
 
 
 class Controller:
@@ -87,15 +57,12 @@ class Controller:
         """
         self._arbiter = arbiter
         self._wanted = (endpoint, pubsub_endpoint)
-        self._find_command = commands
-        self._hooks = hooks
-        self._clock = clock
+        self._dispatcher = Dispatcher(arbiter, commands=commands, hooks=hooks, clock=clock, loop=loop)
         self._loop = loop
         self._open: _Endpoints | None = None
         self._discovery: Discovery | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
-        self._followed: set[asyncio.Task[None]] = set()
         self.events_dropped = 0
         self.replies_dropped = 0
         self.requests_refused = 0
@@ -160,9 +127,7 @@ class Controller:
             self._discovery.close()
         self._open.stop_reading()
         await self._end_requests(grace)
-        for task in self._followed:
-            task.cancel()
-        await asyncio.gather(*self._followed, return_exceptions=True)
+        await self._dispatcher.close()
         opened, self._open = self._open, None
         await opened.close()
 
@@ -174,7 +139,7 @@ class Controller:
         if self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
             self.requests_refused += 1
             error = CommandError(f"more than {_UNFINISHED_LIMIT} requests at a time from one connection")
-            self._refuse(way_back, body, error)
+            self._send(way_back, self._dispatcher.refusal(body, error))
             return
         self._unfinished[routing_id] += 1
         task = self._loop.create_task(self._serve(identity, way_back, body), name="circus request")
@@ -188,74 +153,12 @@ class Controller:
             del self._unfinished[routing_id]
 
     async def _serve(self, identity: Identity, way_back: list[bytes], body: bytes) -> None:
-        request: wire.Request | None = None
-        try:
-            request = wire.decode_message(body)
-            result = await self._carry_out(identity, request)
-            reply = wire.encode_reply(result.to_json(), request_id=request.id, time=self._clock.wall())
-        except (CircusError, OSError) as error:
-            reply = self._error_reply(error, request)
-        except asyncio.CancelledError:
-            reply = self._error_reply(CommandError("circusd ends"), request)
-        except Exception as error:  # commands come from anybody
-            log.exception("request of %s failed", identity)
-            reply = self._error_reply(CommandError(f"{type(error).__name__}: {error}"), request)
-        if request is None or not request.is_cast:
-            self._send(way_back, reply)
+        self._send(way_back, await self._dispatcher.answer(identity, body))
 
-    async def _carry_out(self, identity: Identity, request: wire.Request) -> Result:
-        """Check the request, ask whether it may be carried out, do it and tell how it ended."""
-        name, properties = request.command(), request.properties()
-        command = self._command(name)
-        parsed = command.parse(Properties(properties))
-        verdict = await self._hooks.authorize(identity, name, properties, command.access)
-        if not verdict:
-            raise CommandError(
-                f"'{name}' is not allowed for {identity}" + (f": {verdict.by}" if verdict.by else "")
-            )
-        await self._hooks.before_command(identity, name, properties)
-        outcome = "cancelled"
-        try:
-            result: Result = await command.execute(self._arbiter, parsed)
-            outcome = ""
-        except Exception as error:
-            outcome = str(error) or type(error).__name__
-            raise
-        finally:
-            await self._hooks.after_command(identity, name, properties, outcome)
-        if result.unfinished is not None:
-            self._follow(name, result.unfinished)
-        return result
-
-    def _command(self, name: str) -> Command[Any, Any]:
-        if "." in name or ":" in name:  # a driver's dotted path is for configurations, not for clients
-            raise UnknownCommandError(name)
-        try:
-            return self._find_command(name)
-        except DriverError as error:
-            log.info("command '%s': %s", name, error)
-            raise UnknownCommandError(name) from error
-
-    def _follow(self, name: str, work: Awaitable[object]) -> None:
-        """Log how the work ends that goes on after the reply."""
-        task = self._loop.create_task(_log_failure(name, work), name=f"circus {name}")
-        self._followed.add(task)
-        task.add_done_callback(self._followed.discard)
-
-    def _refuse(self, way_back: list[bytes], body: bytes, error: CircusError) -> None:
-        request: wire.Request | None = None
-        with suppress(CircusError):
-            request = wire.decode_message(body)
-        if request is None or not request.is_cast:
-            self._send(way_back, self._error_reply(error, request))
-
-    def _error_reply(self, error: CircusError | OSError, request: wire.Request | None) -> bytes:
-        return wire.encode_error(
-            error, request_id=None if request is None else request.id, time=self._clock.wall()
-        )
-
-    def _send(self, way_back: list[bytes], reply: bytes) -> None:
-        if self._open is not None and not self._open.send_reply([*way_back, reply]):
+    def _send(self, way_back: list[bytes], reply: bytes | None) -> None:
+        if reply is None or self._open is None:
+            return
+        if not self._open.send_reply([*way_back, reply]):
             self.replies_dropped += 1
 
     async def _end_requests(self, grace: float) -> None:
@@ -313,12 +216,3 @@ class _Endpoints:
         identity = self._sockets.identify(frames[-1])
         if identity is not None:
             self._on_request(identity, [frame.bytes for frame in frames])
-
-
-async def _log_failure(name: str, work: Awaitable[object]) -> None:
-    try:
-        await (asyncio.shield(work) if asyncio.isfuture(work) else work)  # a future is its maker's to cancel
-    except CircusError as error:
-        log.error("command '%s' failed after its reply: %s", name, error)
-    except Exception:
-        log.exception("command '%s' failed after its reply", name)
