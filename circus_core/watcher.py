@@ -248,9 +248,9 @@ class Watcher:
 
         Raises:
             MessageError: it has no such process.
-            OSError: there is no such signal.
+            OSError: there is no such signal; 0 is one that is not felt (kill(2)).
         """
-        if signum not in signal.valid_signals():
+        if signum not in (0, *signal.valid_signals()):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         process = self._process(pid)
         self._runtime.loop.call_soon_threadsafe(lambda: self._crew.task(self._crew.signal(process, signum)))
