@@ -52,6 +52,7 @@ def test_lines_are_whole_and_unfinished_ones_wait(log: Path) -> None:
     assert [each["message"] for each in _objects(log)] == ["one", ""]
     stream(_chunk(b"o\nthree"))
     stream.end_of_output(7, "stdout")
+    stream.close()
     assert [each["message"] for each in _objects(log)] == ["one", "", "two", "three"]
 
 

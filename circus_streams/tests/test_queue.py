@@ -26,7 +26,7 @@ def test_it_is_a_queue_of_the_mappings() -> None:
 def test_a_full_queue_takes_nothing_more() -> None:
     stream = QueueStream(maxsize="1")
     stream(chunk("a"))
-    with pytest.raises(OSError, match="^nobody takes output from the queue, 1 chunks wait$"):
+    with pytest.raises(OSError, match=r"^nobody takes output from the queue, 1 chunks wait$"):
         stream(chunk("b"))
     assert stream.qsize() == 1
 

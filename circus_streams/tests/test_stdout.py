@@ -108,7 +108,7 @@ class TestPrefix:
         assert out.getvalue() == expected
 
     def test_another_word_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="prefix must be yes, .*, got 'maybe'"):
+        with pytest.raises(ValueError, match=r"prefix must be yes, .*, got 'maybe'"):
             StdoutStream(prefix="maybe")
 
     @pytest.mark.parametrize("plain", ["", "NO_COLOR", "dumb"])
@@ -122,14 +122,17 @@ class TestPrefix:
             stream = self._replaced(terminal)(prefix=True)
             for wid in (1, 2):
                 stream({"data": b"x\n", "pid": wid, "name": "stdout", "watcher": "web", "wid": wid})
-            first, second = os.read(ours, 1000).split(b"\r\n")[:2]
+            shown = b""
+            while shown.count(b"\n") < 2:
+                shown += os.read(ours, 1000)
+            first, second, _ = shown.split(b"\r\n")
         os.close(ours)
         if plain:
             assert (first, second) == (b"web.1 | x", b"web.2 | x")
         else:
-            shown = [re.fullmatch(rb"\x1b\[(\d+)mweb\.[12] \| \x1b\[0mx", line) for line in (first, second)]
-            assert None not in shown
-            assert len({match[1] for match in shown if match}) == 2
+            found = [re.fullmatch(rb"\x1b\[(\d+)mweb\.[12] \| \x1b\[0mx", line) for line in (first, second)]
+            assert None not in found
+            assert len({match[1] for match in found if match}) == 2
 
 
 def test_characters_of_two_processes_do_not_mix(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -149,7 +152,8 @@ def test_many_streams_do_not_tear_each_others_lines() -> None:
         "import threading\n"
         "from circus_streams import StdoutStream\n"
         "def write(stream, wid):\n"
-        "    for n in range(50): stream({'data': b'%d' % wid * 9999 + b'\\n', 'pid': wid, 'name': 'stdout'})\n"
+        "    data = b'%d' % wid * 9999 + b'\\n'\n"
+        "    for n in range(50): stream({'data': data, 'pid': wid, 'name': 'stdout'})\n"
         "threads = [threading.Thread(target=write, args=(StdoutStream(), wid)) for wid in range(4)]\n"
         "for thread in threads: thread.start()\n"
         "for thread in threads: thread.join()\n"
@@ -159,6 +163,11 @@ def test_many_streams_do_not_tear_each_others_lines() -> None:
 
 
 def test_the_file_name_dev_stdout_works_when_it_is_a_pipe() -> None:
-    code = "from circus_streams import FileStream\nFileStream('/dev/stdout', max_bytes=9)({'data': b'x' * 20 + b'\\n'})"
+    code = (
+        "from circus_streams import FileStream\n"
+        "stream = FileStream('/dev/stdout', max_bytes=9)\n"
+        "stream({'data': b'x' * 20 + b'\\n'})\n"
+        "stream.close()\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"x" * 20 + b"\n"

@@ -241,7 +241,7 @@ class TestConnections:
 
     def test_a_host_that_is_none_is_told(self) -> None:
         stream = SyslogStream("tcp://nowhere.invalid")
-        with pytest.raises(OSError, match="^can't find the host of 'tcp://nowhere.invalid': "):
+        with pytest.raises(OSError, match=r"^can't find the host of 'tcp://nowhere\.invalid': "):
             stream(_chunk("x\n"))
 
     def test_a_unix_socket_may_be_listened_on(self, tmp_path: Path) -> None:
