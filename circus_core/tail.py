@@ -67,7 +67,7 @@ class Reading:
     Attributes:
         lines: in the order in which they ended.
         unfinished: the beginnings of lines that have not ended yet.
-        lost: bytes behind that offset which are not kept any more.
+        lost: bytes behind that offset which are not kept any more; of a line begun before it only the rest.
     """
 
     lines: list[Line]
@@ -103,6 +103,7 @@ class Tail:
 
     Attributes:
         generation: tells this tail from an earlier one of a watcher with the same name.
+        begin: offset of the first byte that is kept.
         end: offset behind all that was ever fed; offsets count bytes.
     """
 
@@ -112,12 +113,11 @@ class Tail:
         numbers: of chunks, in order of arrival over all tails.
         """
         self.generation = generation
-        self.end = 0
+        self.begin = self.end = 0
         self._limit = limit
         self._numbers = numbers
         self._chunks: deque[_Chunk] = deque()
         self._cost = 0
-        self._begin = 0  # offset of the first byte that is kept
         self._listeners: list[Listener] = []
 
     @classmethod
@@ -171,7 +171,7 @@ class Tail:
         """
         since = 0 if after is None else after
         found: list[Line] = []
-        lost = max(0, self._begin - since)
+        lost = max(0, self.begin - since)
         begun: dict[Origin, _OpenLine] = {}
         for chunk in self._chunks:
             if stream is None or chunk.origin.stream == stream:
@@ -208,13 +208,13 @@ class Tail:
             if room > 0:
                 last.origin.is_cut = last.data[-room - 1 : -room] != b"\n"
                 last.data = last.data[-room:]
-                self._begin = last.end - room
+                self.begin = last.end - room
                 self._chunks.append(last)
                 self._cost = self._limit
 
     def _forget(self, chunk: _Chunk) -> None:
         self._cost -= len(chunk.data) + CHUNK_COST
-        self._begin = chunk.end
+        self.begin = chunk.end
         chunk.origin.is_cut = not (chunk.ends_piece or chunk.data.endswith(b"\n"))
 
 

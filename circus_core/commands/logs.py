@@ -206,15 +206,15 @@ async def _read_when_there_is(arbiter: ControlledArbiter, request: LogsRequest) 
 def _read(arbiter: ControlledArbiter, request: LogsRequest) -> LogsResult:
     watchers = request.selection.of(arbiter)
     found, lost = _collect(watchers, request)
-    if request.lines is not None:
-        found = found[len(found) - min(request.lines, len(found)) :]
-    sent = list(_within_size(found))
+    wanted = found if request.lines is None else found[max(0, len(found) - request.lines) :]
+    sent = list(_within_size(wanted))
+    left = len(wanted) - len(sent)
     return LogsResult(
         lines=[_to_json(name, line) for name, line in sent],
-        cursor=_places(watchers, found[len(sent) :]),
+        cursor=_places(watchers, request.after, found[: len(found) - left], found[len(found) - left :]),
         lost=lost,
         missing=_missing(watchers, request.stream),
-        has_more=len(sent) < len(found),
+        has_more=left > 0,
         has_ended=arbiter.tails.have_ended,
     )
 
@@ -257,18 +257,26 @@ def _within_size(lines: Sequence[tuple[str, Line]]) -> Iterator[tuple[str, Line]
         yield name, line
 
 
-def _places(watchers: Sequence[ControlledWatcher], left: Sequence[tuple[str, Line]]) -> Cursor:
-    """Return where to go on: before the first line that is left, else at the end."""
-    first: dict[str, int] = {}
-    for name, line in left:
-        first.setdefault(name, line.end)
-    return {
-        watcher.name: (
-            watcher.tail.generation,
-            first[watcher.name] - 1 if watcher.name in first else watcher.tail.end,
-        )
-        for watcher in watchers
-    }
+def _places(
+    watchers: Sequence[ControlledWatcher],
+    before: Cursor,
+    done: Sequence[tuple[str, Line]],
+    left: Sequence[tuple[str, Line]],
+) -> Cursor:
+    """Return where to go on: behind the last line that is done, at the end if none is left."""
+    unread = {name for name, _ in left}
+    ends = {name: line.end for name, line in done if name in unread}
+    places = {}
+    for watcher in watchers:
+        tail = watcher.tail
+        end = ends.get(watcher.name, _beginning(watcher, before)) if watcher.name in unread else tail.end
+        places[watcher.name] = (tail.generation, min(end, tail.end))
+    return places
+
+
+def _beginning(watcher: ControlledWatcher, before: Cursor) -> int:
+    generation, offset = before.get(watcher.name, (0, 0))
+    return offset if generation == watcher.tail.generation else watcher.tail.begin
 
 
 def _missing(watchers: Sequence[ControlledWatcher], stream: str | None) -> dict[str, str]:

@@ -57,6 +57,13 @@ def _account(key: str, value: Any) -> str | int | None:
     raise MessageError(f"'{key}' isn't an integer or string")
 
 
+def _size(key: str, value: Any) -> int | str:
+    """Accept a number of bytes, also with a unit: `1M`."""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise MessageError(f"'{key}' isn't a number of bytes")
+
+
 def _texts(key: str, value: Any) -> Mapping[str, str]:
     if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
         return value
@@ -119,6 +126,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "hooks": _hooks,
     "numprocesses": _count,
     "stop_signal": _signal,
+    "tail_bytes": _size,
 }
 _FAMILIES: Final[Mapping[str, Check]] = {
     "rlimit_": _limit,
