@@ -1,0 +1,1 @@
+"""Programs of others that tests talk to, each in an environment of its own."""
