@@ -13,14 +13,13 @@ from circus_streams.options import size, whole
 from circus_streams.packing import compression
 from circus_streams.rotation import NumberedRotation, Rotation
 
-__all__ = ["FileStream"]
+__all__ = ["BaseFileStream", "FileStream", "rotation_by_size"]
 
 
-class FileStream(LineStream):
-    """Appends output to a file, as bytes, one line of one process after the other.
+class BaseFileStream(LineStream):
+    """Appends output to files, as bytes, one line of one process after the other.
 
-    A line that arrives in pieces is kept until it is complete, its process ends, or the stream is closed.
-    With a time format each line becomes `TIME [PID] | line`.
+    With a time format each line becomes `TIME [PID] | line`. Subclasses say which options there are.
 
     Attributes:
         files: shared by all streams, because a stream is made from the user's options alone and nobody could
@@ -28,7 +27,40 @@ class FileStream(LineStream):
     """
 
     files: ClassVar[OpenFiles] = OpenFiles()
-    _follow: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        filename: str | os.PathLike[str] | None,
+        time_format: str | None,
+        rotation: Rotation,
+        *,
+        follow: bool = False,
+    ) -> None:
+        """Args:
+            follow: look before each write whether another program has put another file in its place.
+
+        Raises:
+            ValueError: there is no filename.
+        """
+        if not filename:
+            raise ValueError("filename is missing; name the file to write to")
+        self._time_format = time_format
+        self._files = LogFiles(os.path.abspath(os.fspath(filename)), rotation, self.files, follow=follow)
+        super().__init__(self._files)
+
+    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+        if self._time_format:
+            prefix = f"{when.strftime(self._time_format)} [{source.origin.pid}] | ".encode("utf-8", "replace")
+            lines = prefixed(lines, prefix, has_begun=source.has_begun)
+        self._files.write(source.origin, lines)
+
+    def _last_words(self, source: Source) -> bytes:
+        """With a prefix a line is ended, else the next one would begin inside it."""
+        return ended(source) if self._time_format else source.finish()
+
+
+class FileStream(BaseFileStream):
+    """Appends output to a file, which is rotated when it reaches a size."""
 
     def __init__(
         self,
@@ -37,8 +69,6 @@ class FileStream(LineStream):
         max_bytes: int | str = 0,
         backup_count: int | str = 0,
         compress: str | None = None,
-        *,
-        rotation: Rotation | None = None,
         **_ignored: object,
     ) -> None:
         """Open nothing yet.
@@ -51,31 +81,11 @@ class FileStream(LineStream):
             backup_count: rotated files FILENAME.1, FILENAME.2 ... to keep. With 0 a file that would reach
                 max_bytes begins anew.
             compress: gzip or zstd: what rotated files are compressed with, later, in the background.
-            rotation: instead of the three options before; for subclasses.
 
         Raises:
             ValueError: there is no filename, or a value can't be used.
         """
-        if not filename:
-            raise ValueError("filename is missing; name the file to write to")
-        self._time_format = time_format
-        self._files = LogFiles(
-            os.path.abspath(os.fspath(filename)),
-            rotation or rotation_by_size(max_bytes, backup_count, compress),
-            self.files,
-            follow=self._follow,
-        )
-        super().__init__(self._files)
-
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
-        if self._time_format:
-            prefix = f"{when.strftime(self._time_format)} [{source.origin.pid}] | ".encode("utf-8", "replace")
-            lines = prefixed(lines, prefix, has_begun=source.has_begun)
-        self._files.write(source.origin, lines)
-
-    def _last_words(self, source: Source) -> bytes:
-        """With a prefix a line is ended, else the next one would begin inside it."""
-        return ended(source) if self._time_format else source.finish()
+        super().__init__(filename, time_format, rotation_by_size(max_bytes, backup_count, compress))
 
 
 def rotation_by_size(max_bytes: int | str, backup_count: int | str, compress: str | None) -> Rotation:

@@ -8,7 +8,7 @@ from json import JSONEncoder, dumps
 from typing import Any, ClassVar
 
 from circus_streams.chunks import Source
-from circus_streams.file import FileStream, rotation_by_size
+from circus_streams.file import BaseFileStream, rotation_by_size
 from circus_streams.linewise import ByteOutput, LineStream, ended
 from circus_streams.logfile import LogFiles, OpenFiles
 from circus_streams.standard_output import StandardOutput, Terminal
@@ -28,7 +28,7 @@ class JsonStream(LineStream):
         out: a file for text to write to instead of `sys.stdout`.
     """
 
-    files: ClassVar[OpenFiles] = FileStream.files
+    files: ClassVar[OpenFiles] = BaseFileStream.files
     shared: ClassVar[StandardOutput] = TerminalStream.shared
     out: ClassVar[Any] = None
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
-from circus_streams.file import FileStream
+from circus_streams.file import BaseFileStream
 from circus_streams.options import flag, whole
 from circus_streams.packing import SUFFIXES, Compression, compression
 from circus_streams.rotation import FileState, Rotation, exists, move
@@ -168,8 +168,8 @@ def _free_name(path: str) -> str:
     return name
 
 
-class TimedRotatingFileStream(FileStream):
-    """A FileStream that begins a new file when a period is over, for instance at midnight."""
+class TimedRotatingFileStream(BaseFileStream):
+    """Appends output to a file, and begins a new one when a period is over, for instance at midnight."""
 
     def __init__(
         self,
@@ -200,4 +200,4 @@ class TimedRotatingFileStream(FileStream):
             rotate_when, whole("rotate_interval", rotate_interval, least=1), utc=flag("utc", utc)
         )
         rotation = TimedRotation(schedule, whole("backup_count", backup_count), compression(compress))
-        super().__init__(filename, time_format, rotation=rotation)
+        super().__init__(filename, time_format, rotation)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
 
-from circus_streams.file import FileStream
+from circus_streams.file import BaseFileStream
+from circus_streams.rotation import Rotation
 
 __all__ = ["WatchedFileStream"]
 
 
-class WatchedFileStream(FileStream):
-    """A FileStream that looks before each write whether its file is still at its path, else opens it anew.
+class WatchedFileStream(BaseFileStream):
+    """Appends output to a file, and looks before each write whether its file is still at its path.
 
-    For programs such as logrotate(8) that rename the file or put another in its place; the first write after
+    For programs such as logrotate(8) that rename the file or put another in its place: the first write after
     that goes to the new one. It does not rotate itself.
     """
-
-    _follow: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -26,4 +24,4 @@ class WatchedFileStream(FileStream):
         **_ignored: object,
     ) -> None:
         """Open nothing yet; filename and time_format as for FileStream. Raises ValueError."""
-        super().__init__(filename, time_format)
+        super().__init__(filename, time_format, Rotation(), follow=True)

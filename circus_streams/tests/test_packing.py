@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_the_file_as_it_is(tmp_path: Path, caplog: pytest.Log
 )
 def test_what_can_not_be_is_refused(options: dict[str, str], message: str, log: Path) -> None:
     with pytest.raises(ValueError, match=message):
-        FileStream(log, **options)  # type: ignore[arg-type]
+        FileStream(log, **options)
 
 
 def test_zstd_compresses_where_there_is_a_library(log: Path) -> None:
