@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,6 @@ Start = Callable[..., Daemon]
 
 SINKS = "class Nowhere:\n    def __call__(self, chunk):\n        pass\n"
 NOWHERE = "stdout_stream.class = sinks.Nowhere\nstderr_stream.class = sinks.Nowhere\n"
-SAYS = "import sys\nfor line in sys.stdin:\n    print(line, end='', flush=True)\n"
 
 
 @pytest.fixture
@@ -39,19 +39,35 @@ def start(circusd: Start, tmp_path: Path) -> Start:
 def speaker(name: str, pipe: Path, **options: object) -> str:
     """A watcher that says what is written to `pipe`."""
     lines = "".join(f"{key} = {value}\n" for key, value in options.items())
-    return f"[watcher:{name}]\ncmd = sh -c 'while cat {pipe}; do :; done'\n{NOWHERE}{lines}\n"
+    return f"[watcher:{name}]\ncmd = sh -c 'exec cat < {pipe}'\n{NOWHERE}{lines}\n"
 
 
 class Mouth:
-    """Has a speaker say something."""
+    """Has a speaker say something. Keeps the pipe open, so that what is said waits for the next speaker."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         os.mkfifo(path)
+        self._descriptor = os.open(path, os.O_RDWR)
 
     def say(self, text: str) -> None:
-        with self.path.open("w") as pipe:  # opens when the speaker reads
-            pipe.write(text)
+        os.write(self._descriptor, text.encode())
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+@pytest.fixture
+def mouths(tmp_path: Path) -> Iterator[Callable[[str], Mouth]]:
+    """Make mouths."""
+    with ExitStack() as stack:
+
+        def make(name: str) -> Mouth:
+            mouth = Mouth(tmp_path / name)
+            stack.callback(mouth.close)
+            return mouth
+
+        yield make
 
 
 class Follower:
@@ -106,9 +122,9 @@ def logs(daemon: Daemon, *words: str) -> list[str]:
 
 
 def test_the_last_lines_of_several_watchers_come_in_the_order_in_which_they_were_written(
-    start: Start, tmp_path: Path
+    start: Start, mouths: Callable[[str], Mouth]
 ) -> None:
-    one, two = Mouth(tmp_path / "one"), Mouth(tmp_path / "two")
+    one, two = mouths("one"), mouths("two")
     daemon = start(speaker("one", one.path) + speaker("two", two.path))
     for number in range(6):
         (one, two)[number % 2].say(f"line {number}\n")
@@ -130,8 +146,10 @@ def test_both_streams_and_the_last_words_without_a_line_end_are_there(start: Sta
     assert logs(daemon, "dies", "--stream", "stderr") == ["dies.1 | err"]
 
 
-def test_the_tail_outlives_stop_restart_and_reload_and_follows_set(start: Start, tmp_path: Path) -> None:
-    mouth = Mouth(tmp_path / "mouth")
+def test_the_tail_outlives_stop_restart_and_reload_and_follows_set(
+    start: Start, mouths: Callable[[str], Mouth]
+) -> None:
+    mouth = mouths("mouth")
     daemon = start(speaker("web", mouth.path, graceful_timeout=1))
     web = daemon.watcher("web")
     for step in ("stop", "start", "restart", "reload"):
@@ -162,9 +180,9 @@ def test_a_watcher_without_streams_is_said_to_have_no_output_here(start: Start) 
 
 
 def test_followers_see_everything_across_a_restart_until_they_are_interrupted(
-    start: Start, tmp_path: Path
+    start: Start, mouths: Callable[[str], Mouth]
 ) -> None:
-    mouth = Mouth(tmp_path / "mouth")
+    mouth = mouths("mouth")
     daemon = start(speaker("web", mouth.path, graceful_timeout=1))
     mouth.say("first\n")
     with (
@@ -177,6 +195,7 @@ def test_followers_see_everything_across_a_restart_until_they_are_interrupted(
             follower.until("web.1 | first")
         mouth.say("second\nthi")
         mouth.say("rd\n")
+        one.until("web.1 | third")
         daemon.watcher("web").do("restart")
         mouth.say("fourth\n")
         for follower in followers:
@@ -198,17 +217,19 @@ def test_a_follower_hears_the_last_words_and_then_that_the_daemon_has_ended(star
         assert follower.lines[-1] == "web.1 | good bye"
 
 
-def test_a_follower_of_a_flood_misses_nothing_it_is_not_told_of(start: Start, tmp_path: Path) -> None:
-    mouth = Mouth(tmp_path / "mouth")
+def test_a_follower_of_a_flood_misses_nothing_it_is_not_told_of(
+    start: Start, mouths: Callable[[str], Mouth]
+) -> None:
+    mouth = mouths("mouth")
     count = 200_000
     daemon = start(
-        f"[watcher:flood]\ncmd = sh -c 'echo 0; cat {mouth.path}; exec seq {count}'\nrespawn = False\n"
+        f"[watcher:flood]\ncmd = sh -c 'echo 0; read x < {mouth.path}; exec seq {count}'\nrespawn = False\n"
         f"tail_bytes = 300K\n{NOWHERE}"
         "[watcher:calm]\ncmd = sleep 1000\n"
     )
     with Follower(daemon, "flood", "--json") as follower:
         until(lambda: follower.lines)
-        mouth.say("")
+        mouth.say("go\n")
         until(lambda: any(f'"{count}"' in line for line in follower.lines[-5:]))
         assert daemon.watcher("calm").status() == "active"
         follower.interrupt()
@@ -222,8 +243,10 @@ def test_a_follower_of_a_flood_misses_nothing_it_is_not_told_of(start: Start, tm
     assert 0 <= missed - sum(lost) <= 7 * len(lost)  # of a line that had begun before only the rest counts
 
 
-def test_what_a_client_asks_for_directly_is_answered_in_its_time(start: Start, tmp_path: Path) -> None:
-    mouth = Mouth(tmp_path / "mouth")
+def test_what_a_client_asks_for_directly_is_answered_in_its_time(
+    start: Start, mouths: Callable[[str], Mouth]
+) -> None:
+    mouth = mouths("mouth")
     daemon = start(speaker("web", mouth.path))
     reply = daemon.call("logs", name="web")
     assert (reply["lines"], reply["lost"], reply["missing"], reply["more"], reply["ended"]) == (
