@@ -3,47 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import threading
-import time
-import uuid
-from collections.abc import Mapping
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
-import zmq
 from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import AsyncIOLoop
 
+from circus_core.asking import ReceivedEvent
 from circus_core.config.units import BOOL
-from circus_core.errors import CallError, CallTimeoutError, CircusError
+from circus_core.errors import CallError, CircusError
 from circus_core.events import event_name
-from circus_core.keys import secure
-from circus_core.wire import decode_reply, encode_request
+from circus_core.link import TOPICS, Arrival, Gap, Link, SocketLink
 
 __all__ = ["CircusPlugin"]
 
 _logger = logging.getLogger("circus")
 
-_TOPICS: Final = b"watcher."
-
 _EVENTS_PER_TURN: Final = 100
 """Events delivered before timers and other callbacks of the plugin get their turn."""
 
-_EVENTS_WAITING: Final = 10_000
-"""Events kept while the plugin is busy (ZMQ_RCVHWM); beyond that a PUB socket drops, it never waits."""
-
-_LAST_WORDS: Final = 1000
-"""Milliseconds that a request sent in handle_stop has to get away (ZMQ_LINGER)."""
+_KINDS: Final = 100
+"""Kinds of failures that are told apart; what is beyond counts as one more kind."""
 
 
 class CircusPlugin:
-    """Base class of plugins. Override handle_recv, and handle_init and handle_stop as needed.
+    """Base class of plugins. Override handle_event or handle_recv, and handle_init and handle_stop as needed.
 
-    Life: constructor, connected, handle_init, handle_recv for each event, handle_stop. All of them run in one
-    thread, that of `start`: one event is finished before the next one comes. Plugins written for Circus 0.19
-    run unchanged.
+    Life: constructor, connected, handle_init, one of handle_event and handle_recv for each event,
+    handle_stop. All of them run in one thread, that of `start`, and each may be `async def`: one event is
+    finished before the next one comes. Plugins written for Circus 0.19 run unchanged.
+
+    A plugin does not know where it runs: in a process of its own, or in a thread of circusd.
 
     Attributes:
         name: class attribute, a short name; prefix of the plugin's options in the sections of watchers.
@@ -51,6 +48,7 @@ class CircusPlugin:
         config: the keywords; text where they come from a file. `name` is `plugin:NAME` in a daemon's plugin.
         active: False if the configuration says `active = False`; such a plugin does not start.
         running: True from the end of handle_init to the beginning of handle_stop.
+        failures: how often a handler has raised.
     """
 
     name: str = ""
@@ -84,22 +82,38 @@ class CircusPlugin:
         self.config = config
         self.active = _to_bool("active", config.get("active", True))
         self.running = False
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
-        self._control: _Control | None = None
+        self._link: Link | None = None
+        self._life = _Life()
+        self._troubles: Counter[tuple[str, ...]] = Counter()
+        self._handling: asyncio.Task[None] | None = None  # an event whose handler is a coroutine
         self._thread: int | None = None
         self._is_ending = False
 
     # -- to override ---------------------------------------------------------------------------------------
 
-    def handle_init(self) -> None:
+    def handle_init(self) -> Awaitable[None] | None:
         """Get ready: connected, `loop` current but not running yet; call, cast and PeriodicCallback work."""
+        return None
 
-    def handle_recv(self, data: list[bytes]) -> None:
-        """Take one event: [topic, message]. An exception is logged, and the next event is delivered."""
-        raise NotImplementedError(f"{type(self).__name__} must have a method handle_recv")
+    def handle_event(self, event: ReceivedEvent) -> Awaitable[None] | None:
+        """Take one event. An exception is logged, and the next event is delivered."""
+        raise NotImplementedError
 
-    def handle_stop(self) -> None:
+    def handle_recv(self, data: list[bytes]) -> Awaitable[None] | None:
+        """Take one event as it is on the wire, [topic, message]; not called if there is a handle_event."""
+        raise NotImplementedError(f"{type(self).__name__} must have a method handle_recv or handle_event")
+
+    def handle_gap(self, count: int) -> Awaitable[None] | None:
+        """Events were dropped because this plugin, or another subscriber, did not keep up: look anew.
+
+        Args:
+            count: how many; in a process of its own, of all subscribers together.
+        """
+        return None
+
+    def handle_stop(self) -> Awaitable[None] | None:
         """Clean up, on SIGINT and SIGTERM; call and cast still work. Not called if handle_init raised."""
+        return None
 
     # -- to use --------------------------------------------------------------------------------------------
 
@@ -108,6 +122,11 @@ class CircusPlugin:
         """The loop of this plugin; what handle_init creates uses it without being told."""
         loop: IOLoop = AsyncIOLoop(make_current=False)
         return loop
+
+    @property
+    def failures(self) -> int:
+        """How often a handler has raised."""
+        return self._troubles.total()
 
     def call(self, command: str, **props: Any) -> dict[str, Any]:
         """Ask the daemon and wait for its reply, for `call_timeout` seconds. From any thread.
@@ -120,6 +139,10 @@ class CircusPlugin:
             CallTimeoutError: no reply in time. The command may still be carried out.
         """
         return self._connected().call(command, props, timeout=self.call_timeout)
+
+    async def ask(self, command: str, **props: Any) -> dict[str, Any]:
+        """Do as `call`, and let the loop of the plugin run meanwhile; for `async def` handlers."""
+        return await asyncio.to_thread(lambda: self.call(command, **props))
 
     def cast(self, command: str, **props: Any) -> None:
         """Ask the daemon without learning what came of it. From any thread.
@@ -145,7 +168,7 @@ class CircusPlugin:
     def split_data(data: list[bytes]) -> tuple[str, str, bytes]:
         """Return an event's watcher (in the form of events), its action, and the message still as JSON."""
         topic, message = data
-        watcher, _, action = topic.removeprefix(_TOPICS).decode().rpartition(".")
+        watcher, _, action = topic.removeprefix(TOPICS.encode()).decode().rpartition(".")
         return watcher, action, message
 
     @staticmethod
@@ -156,21 +179,28 @@ class CircusPlugin:
 
     # -- life ----------------------------------------------------------------------------------------------
 
+    def attach(
+        self,
+        link: Link | None = None,
+        *,
+        show_life: Callable[[bool], object] | None = None,
+        every: float = 0.0,
+    ) -> None:
+        """Be hosted by somebody. To be called before `start`.
+
+        Args:
+            link: the connection to use, instead of one to the endpoints.
+            show_life: called in the plugin's thread when its loop begins to run, with True once no event can
+                be missed any more, and again every so often while the loop turns.
+            every: seconds between two of these calls; 0: not again.
+        """
+        self._link = link
+        self._life = _Life(show_life, every)
+
     def initialize(self) -> None:
         """Connect to both endpoints; a daemon that is not there yet is connected to when it comes."""
-        self._context = zmq.Context()
-        events = self._context.socket(zmq.SUB)
-        events.setsockopt(zmq.LINGER, 0)
-        events.setsockopt(zmq.RCVHWM, _EVENTS_WAITING)
-        events.subscribe(_TOPICS)
-        _connect(events, self.pubsub_endpoint, self.ssh_server)
-        self._listen(events)
-        control = self._context.socket(zmq.DEALER)
-        # A request is not kept for a daemon that is away: what was meant for now must not be done then.
-        control.setsockopt(zmq.IMMEDIATE, 1)
-        control.setsockopt(zmq.LINGER, _LAST_WORDS)
-        _connect(control, self.endpoint, self.ssh_server)
-        self._control = _Control(control, self.endpoint)
+        if self._link is None:
+            self._link = SocketLink(self.endpoint, self.pubsub_endpoint, ssh_server=self.ssh_server)
 
     def start(self) -> None:
         """Run until `stop`; blocks. The plugin can't be started again.
@@ -180,13 +210,14 @@ class CircusPlugin:
         """
         if not self.active:
             raise ValueError("Will not start an inactive plugin")
-        self._thread = threading.get_ident()
         asyncio.set_event_loop(_asyncio_loop(self.loop))
+        self._thread = threading.get_ident()
         try:
             self.initialize()
-            self.handle_init()
+            self._finish(self.handle_init())
             self.running = True
             if not self._is_ending:
+                self._begin()
                 self.loop.start()
         finally:
             self._end()
@@ -197,9 +228,19 @@ class CircusPlugin:
         if self._thread not in (None, threading.get_ident()):
             self.loop.add_callback(self.stop)
             return
-        self._end()
-        if self._thread is not None and _asyncio_loop(self.loop).is_running():
+        self._is_ending = True
+        if self.running and _asyncio_loop(self.loop).is_running():
+            if not inspect.iscoroutinefunction(self.handle_stop):  # that has to wait until nothing else runs
+                self._end()
             self.loop.stop()
+
+    def _begin(self) -> None:
+        loop = _asyncio_loop(self.loop)
+        link = self._connected()
+        link.listen(loop, self._deliver_waiting)
+        if self._life.show is not None:
+            loop.call_soon(self._life.go_on, loop)
+            link.when_connected(self._life.ready)
 
     def _end(self) -> None:
         self._is_ending = True
@@ -207,105 +248,121 @@ class CircusPlugin:
             return
         self.running = False
         try:
-            self.handle_stop()
+            self._finish(self.handle_stop())
         except Exception:
             _logger.exception("handle_stop of %s failed", self._label())
 
-    def _listen(self, events: zmq.Socket[bytes]) -> None:
-        def deliver_waiting(*_event: object) -> None:
-            for _ in range(_EVENTS_PER_TURN):
-                if not self.running:
-                    return
-                try:
-                    data = events.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
-                    return
-                self._deliver(data)
-            self.loop.add_callback(deliver_waiting)
+    def _finish(self, result: object) -> None:
+        """Let a handler that is a coroutine come to its end, while the loop does not run by itself."""
+        if inspect.isawaitable(result):
+            _asyncio_loop(self.loop).run_until_complete(_awaited(result))
 
-        # Its descriptor says that something may have changed, not that there is a message (zmq_getsockopt(3),
-        # ZMQ_FD): read until nothing is left, or come back without waiting for it.
-        self.loop.add_handler(events.fileno(), deliver_waiting, IOLoop.READ)
-        self.loop.add_callback(deliver_waiting)
+    # -- events --------------------------------------------------------------------------------------------
 
-    def _deliver(self, data: list[bytes]) -> None:
+    def _deliver_waiting(self) -> None:
+        link = self._connected()
+        for _ in range(_EVENTS_PER_TURN):
+            if not self.running or self._handling is not None:
+                return
+            arrival = link.receive()
+            if arrival is None:
+                return
+            self._deliver(arrival)
+        _asyncio_loop(self.loop).call_soon(self._deliver_waiting)
+
+    def _deliver(self, arrival: Arrival | Gap) -> None:
+        result: object = None
         try:
-            self.handle_recv(data)
-        except CircusError as error:
+            result = self._handle(arrival)
+        except Exception as error:  # noqa: BLE001  handlers come from anybody
+            self._failed(error, arrival)
+        if inspect.isawaitable(result):
+            self._connected().pause()
+            self._handling = _asyncio_loop(self.loop).create_task(self._handle_later(result, arrival))
+
+    def _handle(self, arrival: Arrival | Gap) -> object:
+        if isinstance(arrival, Gap):
+            return self.handle_gap(arrival.count)
+        if type(self).handle_event is not CircusPlugin.handle_event:
+            return self.handle_event(arrival.event())
+        return self.handle_recv(arrival.frames())
+
+    async def _handle_later(self, result: Awaitable[object], arrival: Arrival | Gap) -> None:
+        try:
+            await result
+        except Exception as error:  # noqa: BLE001
+            self._failed(error, arrival)
+        self._handling = None
+        self._connected().listen(asyncio.get_running_loop(), self._deliver_waiting)
+
+    def _failed(self, error: Exception, arrival: Arrival | Gap) -> None:
+        """Tell of each kind of failure once, then of the tenth, the hundredth and so on."""
+        kind = _kind(error)
+        if kind not in self._troubles and len(self._troubles) >= _KINDS:
+            kind = ("others",)
+        self._troubles[kind] += 1
+        times = self._troubles[kind]
+        if times == 1 and isinstance(error, CircusError):
             _logger.error("%s: %s", self._label(), error)
-        except Exception:
-            _logger.exception("handle_recv of %s failed on %r", self._label(), data)
+        elif times == 1:
+            what = arrival if isinstance(arrival, Gap) else arrival.frames()
+            _logger.error("a handler of %s failed on %r", self._label(), what, exc_info=error)
+        elif str(times).strip("0") == "1":
+            _logger.error(
+                "a handler of %s failed %d times like this: %s: %s",
+                self._label(),
+                times,
+                type(error).__name__,
+                error,
+            )
 
     def _label(self) -> str:
         return f"plugin {self.config.get('name') or self.name or type(self).__name__!r}"
 
-    def _connected(self) -> _Control:
-        if self._control is None:
+    def _connected(self) -> Link:
+        if self._link is None:
             raise CallError("the plugin is not connected; call and cast work from handle_init to handle_stop")
-        return self._control
+        return self._link
 
     def _close(self) -> None:
-        """Give back sockets and loop, after cancelling what still runs on it."""
+        """Give back connection and loop, after cancelling what still runs on it."""
         _finish_tasks(_asyncio_loop(self.loop))
         asyncio.set_event_loop(None)
+        if self._link is not None:
+            self._link.close()
         self.loop.close()
-        if self._control is not None:
-            self._control.close()
-        if self._context is not None:
-            self._context.destroy()
 
 
-class _Control:
-    """The control channel: requests of all threads of the plugin, one after the other."""
+class _Life:
+    """What a plugin shows to who hosts it."""
 
-    def __init__(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
-        self._socket = socket
-        self._endpoint = endpoint
-        self._turn = threading.Lock()
+    def __init__(self, show: Callable[[bool], object] | None = None, every: float = 0.0) -> None:
+        self.show = show
+        self._every = every
 
-    def call(self, command: str, props: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
-        request_id = uuid.uuid4().hex
-        deadline = time.monotonic() + timeout
-        with self._turn:
-            self._send(encode_request(command, props, request_id=request_id), deadline)
-            while self._is_ready(zmq.POLLIN, deadline):
-                reply = decode_reply(self._socket.recv())
-                if reply.get("id") == request_id:  # another id: the late reply to a call that was given up
-                    return reply
-        raise CallTimeoutError(f"no reply to '{command}' from {self._endpoint} within {timeout:g} s")
+    def go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Show that the loop turns, now and again later."""
+        if self.show is not None:
+            self.show(False)
+            if self._every > 0:
+                loop.call_later(self._every, self.go_on, loop)
 
-    def cast(self, command: str, props: Mapping[str, Any], *, timeout: float) -> None:
-        with self._turn:
-            self._send(encode_request(command, props, is_cast=True), time.monotonic() + timeout)
-
-    def close(self) -> None:
-        """Wait for the request of another thread, then refuse all further ones."""
-        with self._turn:
-            self._socket.close()
-
-    def _send(self, request: bytes, deadline: float) -> None:
-        if self._socket.closed:
-            raise CallError("the plugin has ended")
-        if not self._is_ready(zmq.POLLOUT, deadline):
-            raise CallTimeoutError(f"can't reach the daemon at {self._endpoint}")
-        self._socket.send(request)
-
-    def _is_ready(self, direction: int, deadline: float) -> bool:
-        left = max(0.0, deadline - time.monotonic())
-        return bool(self._socket.poll(int(left * 1000), direction))
+    def ready(self) -> None:
+        """Show that no event can be missed any more."""
+        if self.show is not None:
+            self.show(True)
 
 
-def _connect(socket: zmq.Socket[bytes], endpoint: str, ssh_server: str | None) -> None:
-    secure(socket, endpoint, is_tunnelled=ssh_server is not None)
-    try:
-        if ssh_server is None:
-            socket.connect(endpoint)
-            return
-    except zmq.ZMQError as error:
-        raise CallError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}") from error
-    from zmq.ssh.tunnel import tunnel_connection  # starts ssh; only who asks for it pays for the import
+async def _awaited(result: Awaitable[object]) -> None:
+    await result
 
-    tunnel_connection(socket, endpoint, ssh_server)  # type: ignore[call-overload]  # it wants a zmq socket
+
+def _kind(error: Exception) -> tuple[str, ...]:
+    """What it is and where it came from; for what explains itself, what it says."""
+    if isinstance(error, CircusError):
+        return (type(error).__name__, str(error))
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return (type(error).__name__, *(f"{frame.filename}:{frame.lineno}" for frame in frames))
 
 
 def _to_bool(option: str, value: Any) -> bool:
