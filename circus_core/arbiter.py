@@ -25,6 +25,7 @@ from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
 from circus_core.plugin_watcher import plugin_command
 from circus_core.plugins import HookPlugins
+from circus_core.process import signal_descendants
 from circus_core.reconfigure import Hands, Outlook, Reconfiguration, Reload
 from circus_core.roles import Roles
 from circus_core.runtime import Runtime
@@ -174,6 +175,11 @@ class Arbiter:
     async def measure_daemon(self) -> dict[str, Any]:
         """Return what `dstats` says of this process; raises CommandError as measure()."""
         return await self._gauge.measure_daemon()
+
+    async def signal_descendants(self, pids: Iterable[int], signum: int, *, recursive: bool = False) -> None:
+        """Send a signal to the direct children of processes, or to all their descendants."""
+        found = list(pids)
+        await self._workers.run(lambda: signal_descendants(found, signum, recursive=recursive))
 
     async def import_hooks(self, config: WatcherConfig, anew: Collection[str] = ()) -> None:
         """Import the functions of a section on a worker thread, before it is put in force.

@@ -10,11 +10,9 @@ import asyncio
 import errno
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, Final, Protocol
-
-import psutil
 
 from circus_core import events
 from circus_core.config.model import WatcherConfig
@@ -23,7 +21,7 @@ from circus_core.history import Exit, History
 from circus_core.hooks import Verdict
 from circus_core.observed import Backoff, Observed, Worker
 from circus_core.output import WatcherOutput
-from circus_core.process import Process, describe_exit
+from circus_core.process import Process, describe_exit, signal_all
 from circus_core.runtime import Runtime
 from circus_core.spawning import lent_sockets, spawn_request
 from circus_core.states import ProcessState
@@ -345,13 +343,3 @@ def _is_shortage(error: CircusError) -> bool:
     return (isinstance(error, SpawnError) and error.shortage) or (
         isinstance(cause, OSError) and cause.errno in _SHORTAGES
     )
-
-
-def signal_all(processes: Iterable[psutil.Process], signum: int) -> Iterator[int]:
-    """Signal processes that may be gone, never another one of the same pid; yields the pids reached."""
-    for process in processes:
-        try:
-            process.send_signal(signum)
-        except psutil.Error:
-            continue
-        yield process.pid

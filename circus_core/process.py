@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,9 +15,10 @@ from circus_core.clock import Clock
 from circus_core.config.model import WatcherConfig
 from circus_core.observed import Worker
 from circus_core.process_info import NO_READINGS, Measured, Readings, measure
+from circus_core.process_table import read_children
 from circus_core.states import ProcessState
 
-__all__ = ["Process", "describe_exit"]
+__all__ = ["Process", "describe_exit", "signal_all", "signal_descendants"]
 
 
 class Process:
@@ -154,6 +156,35 @@ def _child(pid: int, parent: int) -> psutil.Process | None:
         return process if process.ppid() == parent else None
     except psutil.Error:
         return None
+
+
+def signal_descendants(pids: Iterable[int], signum: int, *, recursive: bool) -> int:
+    """Send a signal to the children of processes, or to all descendants. May take long: not on the loop.
+
+    All are looked up before the first is signalled, since those that end leave their own children to others.
+
+    Returns:
+        How many were reached.
+    """
+    children = read_children()
+    found: list[psutil.Process] = []
+    parents = list(pids)
+    for parent in parents:
+        below = [each for pid in children.get(parent, ()) if (each := _child(pid, parent)) is not None]
+        found.extend(below)
+        if recursive:
+            parents.extend(each.pid for each in below)
+    return len(list(signal_all(found, signum)))
+
+
+def signal_all(processes: Iterable[psutil.Process], signum: int) -> Iterator[int]:
+    """Signal processes that may be gone, never another one of the same pid; yields the pids reached."""
+    for process in processes:
+        try:
+            process.send_signal(signum)
+        except psutil.Error:
+            continue
+        yield process.pid
 
 
 def describe_exit(returncode: int) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-__all__ = ["ProcessTable", "Sample", "read_processes"]
+__all__ = ["ProcessTable", "Sample", "read_children", "read_processes"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -69,7 +69,19 @@ def read_processes(pids: Collection[int]) -> ProcessTable:
     return _read_proc(pids) if _HAS_PROC else _read_psutil(pids)
 
 
+def read_children() -> dict[int, list[int]]:
+    """Return the pids of the direct children of every process that has some."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _proc_parents() if _HAS_PROC else _psutil_parents():
+        children.setdefault(parent, []).append(pid)
+    return children
+
+
 # Linux
+
+
+def _proc_parents() -> Iterator[tuple[int, int]]:
+    return ((pid, _parent(stat)) for pid, stat in _all_stats())
 
 
 def _read_proc(pids: Collection[int]) -> ProcessTable:
@@ -159,6 +171,10 @@ def _is_there(pid: int) -> bool:
 
 
 # Elsewhere
+
+
+def _psutil_parents() -> Iterator[tuple[int, int]]:
+    return ((process.pid, process.info["ppid"]) for process in psutil.process_iter(["ppid"]))
 
 
 def _read_psutil(pids: Collection[int]) -> ProcessTable:

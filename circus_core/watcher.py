@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 from circus_core import events
 from circus_core.config.mappings import set_option
 from circus_core.config.model import WatcherConfig
-from circus_core.crew import Crew, signal_all
+from circus_core.crew import Crew
 from circus_core.description import describe_watcher
 from circus_core.errors import MessageError, SocketError
 from circus_core.history import Failure
@@ -42,7 +42,7 @@ from circus_core.plan import (
     is_settled,
     plan,
 )
-from circus_core.process import Process
+from circus_core.process import Process, signal_all
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import check_hooks
 from circus_core.shown_options import replaces_processes, shown_options

@@ -163,9 +163,6 @@ class FakeWatcher:
     def send_signal_child(self, pid: int, child_pid: int, signum: int, /) -> None:
         self.sent.append(("child", pid, child_pid, signum))
 
-    def send_signal_children(self, pid: int, signum: int, /, *, recursive: bool = False) -> None:
-        self.sent.append(("children", pid, signum, recursive))
-
     def kill(
         self, pid: int | None = None, signum: int | None = None, graceful_timeout: float | None = None, /
     ) -> Awaitable[None]:
@@ -300,6 +297,13 @@ class FakeArbiter:
 
     async def measure_daemon(self) -> Mapping[str, Any]:
         return {**AN_INFO, "pid": 4711, "cmdline": "python3"}
+
+    async def signal_descendants(
+        self, pids: Sequence[int], signum: int, /, *, recursive: bool = False
+    ) -> None:
+        for watcher in self._watchers.values():
+            sent = [("children", pid, signum, recursive) for pid in pids if pid in watcher.processes]
+            watcher.sent.extend(sent)
 
     async def import_hooks(self, config: WatcherConfig, anew: Collection[str] = (), /) -> None:
         self.told.append(("import", config.name, sorted(anew)))

@@ -77,6 +77,10 @@ class Signal(Command[SignalRequest, Done]):
             targets = [(watcher, pid) for watcher in watchers for pid in watcher.processes]
         if request.signum not in (0, *signal.valid_signals()):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if request.childpid is None and (request.children or request.recursive):
+            # before their parents, without whom they could not be found any more
+            pids = [pid for _, pid in targets]
+            await arbiter.signal_descendants(pids, request.signum, recursive=not request.children)
         for watcher, pid in targets:
             _send(watcher, pid, request)
         return Done()
@@ -85,9 +89,5 @@ class Signal(Command[SignalRequest, Done]):
 def _send(watcher: ControlledWatcher, pid: int, request: SignalRequest) -> None:
     if request.childpid is not None:
         watcher.send_signal_child(pid, request.childpid, request.signum)
-    elif request.children:
-        watcher.send_signal_children(pid, request.signum)
-    else:
-        if request.recursive:  # first those below, who could not be found once their parent has ended
-            watcher.send_signal_children(pid, request.signum, recursive=True)
+    elif not request.children and pid in watcher.processes:  # it may have ended meanwhile
         watcher.send_signal(pid, request.signum)

@@ -55,9 +55,6 @@ class ControlledWatcher(WatcherView, Protocol):
     def send_signal_child(self, pid: int, child_pid: int, signum: int, /) -> None:
         """Send to a direct child of a process; MessageError if it has no such child."""
 
-    def send_signal_children(self, pid: int, signum: int, /, *, recursive: bool = False) -> None:
-        """Send to the direct children of a process, or to all its descendants."""
-
     def kill(
         self, pid: int | None = None, signum: int | None = None, graceful_timeout: float | None = None, /
     ) -> Awaitable[None]:
@@ -134,6 +131,11 @@ class ControlledArbiter(Protocol):
 
     async def measure_daemon(self) -> Mapping[str, Any]:
         """Measure the daemon itself, off the loop. Raises CommandError."""
+
+    async def signal_descendants(
+        self, pids: Sequence[int], signum: int, /, *, recursive: bool = False
+    ) -> None:
+        """Send to the direct children of processes, or to all their descendants; looked up off the loop."""
 
     async def import_hooks(self, config: WatcherConfig, anew: Collection[str] = (), /) -> None:
         """Import the hooks of a section off the loop, those in `anew` once more; raises ConfigError."""
