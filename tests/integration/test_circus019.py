@@ -14,6 +14,8 @@ from tests.integration.daemon import until
 from tests.peers.circus019 import Done, House, Network, Whose, matches, needs_peer, network
 from tests.peers.command_table import ROWS, Row
 
+pytestmark = pytest.mark.slow
+
 OTHERS = {"listen", "quit"}
 """Commands that have a test of their own below, because they don't just answer."""
 
@@ -71,6 +73,8 @@ def test_a_command_line_prints_what_it_always_printed(row: Row, pair: tuple[Whos
 @pytest.mark.parametrize("row", [row for row in ROWS if row.status != 1], ids=lambda row: row.words)
 def test_the_json_has_the_keys_it_always_had(row: Row, pair: tuple[Whose, House]) -> None:
     ctl, house = pair
+    if ctl == house.whose == "0.19":
+        pytest.skip("the text has shown that the table tells facts")
     if not is_for(row, ctl, house.whose):
         pytest.skip("makes no sense between these two")
     done = type_in(row, ctl, house, "--json")
