@@ -10,16 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from benchmarks.contestants import Contestant, contestants
-from benchmarks.measurements import idle_cpu, memory, respawn, start
+from benchmarks.contestants import Contestant, contestants, listeners
+from benchmarks.measurements import answers, command_line, idle_cpu, memory, respawn, start
 
 Measure = Callable[[Contestant], float]
+
+_NAMES = ("start", "respawn", "idle", "memory", "control", "control-99", "command-line")
 
 
 def main() -> None:
     options = _parser().parse_args()
     everyone = contestants(options.old_circus)
     supervisors = [each for each in everyone if each.is_supervisor]
+    asked = listeners(options.old_circus)
     count = options.processes
     plans: dict[str, tuple[str, list[Contestant], Measure]] = {
         "start": (f"start of {count} processes, ms", everyone, lambda c: 1000 * start(c, count)),
@@ -30,6 +33,13 @@ def main() -> None:
             lambda c: 1000 * idle_cpu(c, count, 5),
         ),
         "memory": (f"memory with {count}, MiB", supervisors, lambda c: memory(c, count)),
+        "control": ("answer to status, half are quicker, ms", asked, lambda c: 1000 * _quantile(c, 0.5)),
+        "control-99": (
+            "answer to status, 99 of 100 are quicker, ms",
+            asked,
+            lambda c: 1000 * _quantile(c, 0.99),
+        ),
+        "command-line": ("circusctl status, ms", asked, lambda c: 1000 * command_line(c, 2)),
     }
     for name in options.only or plans:
         title, who, measure = plans[name]
@@ -38,13 +48,22 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", action="append", choices=["start", "respawn", "idle", "memory"])
+    parser.add_argument("--only", action="append", choices=_NAMES)
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
     parser.add_argument("--processes", type=int, default=100, help="(%(default)s)")
     parser.add_argument(
         "--old-circus", type=Path, metavar="CIRCUSD", help="circusd of Circus 0.19, to compare with"
     )
     return parser
+
+
+def _quantile(contestant: Contestant, part: float) -> float:
+    times = sorted(answers(contestant, 2))
+    return times[int(part * len(times))]
+
+
+def _figure(value: float) -> str:
+    return f"{value:10.3f}" if value < 10 else f"{value:10.1f}"
 
 
 def _compare(title: str, who: list[Contestant], measure: Measure, *, rounds: int) -> None:
@@ -56,7 +75,7 @@ def _compare(title: str, who: list[Contestant], measure: Measure, *, rounds: int
     print(f"\n{title}\n{'':14}{'min':>10}{'median':>10}{'max':>10}   circus-core / this: min median max")
     for name, values in figures.items():
         ratios = [ours / theirs for ours, theirs in zip(base, values, strict=True) if theirs]
-        line = f"{name:14}{min(values):10.1f}{median(values):10.1f}{max(values):10.1f}"
+        line = f"{name:14}{_figure(min(values))}{_figure(median(values))}{_figure(max(values))}"
         if name != "circus-core" and ratios:
             line += f"   {min(ratios):.3f} {median(ratios):.3f} {max(ratios):.3f}"
         print(line, flush=True)
