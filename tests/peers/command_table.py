@@ -1,7 +1,8 @@
 """What circusctl prints for each command, and the keys of its JSON: facts about Circus 0.19, and what is new.
 
 The same table is driven with both circusctl against both circusd. A row stands alone: `{new}` in it is a
-watcher of its own, of which one process `sleep 1000` runs, and `{free}` a name that no watcher has.
+watcher of its own, of which one process `sleep 1000` runs, `{free}` a name that no watcher has, and `{file}`
+the daemon's configuration.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Row:
         keys: of the JSON reply, besides status, time and id; there may be more.
         old_error: what the circusctl of 0.19 prints instead of `error`.
         ctl, daemon: "ours" or "0.19" if it makes sense only with that one.
+        is_local: what circusctl prints with --json is its own, no reply of the daemon.
     """
 
     words: str
@@ -60,6 +62,7 @@ class Row:
     old_error: str | None = None
     ctl: str | None = None
     daemon: str | None = None
+    is_local: bool = False
 
     @property
     def command(self) -> str:
@@ -70,6 +73,19 @@ def _refused(
     words: str, reason: str, *, old: str | None = None, ctl: str | None = None, daemon: str | None = None
 ) -> Row:
     return Row(words, out="", error=reason + r"\n", status=3, old_error=old, ctl=ctl, daemon=daemon)
+
+
+def _new(
+    words: str,
+    out: str,
+    keys: Sequence[str] = (),
+    *,
+    error: str = "",
+    status: int = 0,
+    is_local: bool = False,
+) -> Row:
+    """A command that 0.19 does not have."""
+    return Row(words, out, keys, error, status, ctl="ours", daemon="ours", is_local=is_local)
 
 
 def _wrong(words: str, complaint: str, *, ctl: str | None = None) -> Row:
@@ -84,9 +100,14 @@ ROWS: Sequence[Row] = (
     Row("add --start {free} --waiting sleep 1000", keys=["started", "kept"], ctl="ours"),
     _refused("add web sleep 1000", ".*'web' already exist"),
     _wrong("add web", "Invalid number of arguments"),
+    _new("check", r"/.*/circus\.ini: ok, .*\n", ["usable", "problems", "summary"]),
+    _new("check {file}", r"/.*/circus\.ini: ok, .*\n", ["usable", "problems", "summary"]),
+    _new("completion zsh", r"#compdef circusctl(?s:.*)", ["shell", "script"], is_local=True),
     Row("decr {new}"),
     Row("decr {new} 5 --waiting", r"0\n", ["numprocesses"]),
     _refused("decr ghost", _UNKNOWN),
+    _new("describe web", r"web\n  state +active(?s:.*)", ["descriptions"]),
+    _new("describe ghost", "", error=_UNKNOWN + r"\n", status=3),
     Row("dstats", rf"Main Process:\n    {_INFO}\n(?s:.*)", ["info"]),
     Row(
         "get web numprocesses graceful_timeout stop_signal",
@@ -112,6 +133,7 @@ ROWS: Sequence[Row] = (
     ),
     _refused("incr ghost", _UNKNOWN),
     Row("ipython", r"error: Could not start ipython kernel\n(.+\n)?", ["shell", "msg"]),
+    _new("keys show", r"keys in /.*\n(?s:.*)", ["folder", "client", "server", "admitted"], is_local=True),
     Row("kill {new}"),
     Row("kill {new} --signum INT"),
     Row("kill {new} --signum KILL --graceful_timeout 2 --waiting", ctl="ours"),
@@ -126,12 +148,15 @@ ROWS: Sequence[Row] = (
         r"(\d+:socket '(inet' at 127\.0\.0\.1:\d+|ux' at /.*/ux\.sock)\n){2}",
         ["sockets"],
     ),
+    _new("logs web", "", ["watchers", "missing"], error=r"nothing of web: (?s:.*)", is_local=True),
+    _new("logs ghost", "", error=_UNKNOWN + r"\n", status=3),
     Row("numprocesses", r"\d+\n", ["numprocesses"]),
     Row("numprocesses Web", r"2\n", ["numprocesses", "watcher_name"]),
     _refused("numprocesses ghost", _UNKNOWN),
     Row("numwatchers", r"\d+\n", ["numwatchers"]),
     Row("options web", r"(?s:.*)cmd: sleep 1000\n(?s:.*)\nstop_signal: 15\n(?s:.*)", ["options"]),
     _refused("options ghost", _UNKNOWN),
+    _new("plan", r"nothing has changed\n|(?s:.*)w\d+x(?s:.*)", ["plan", "applied"]),
     Row("reload {new}"),
     Row("reload {new} --waiting", keys=["info"]),
     Row("reload {new} --sequential --waiting", keys=["info"]),
@@ -173,6 +198,7 @@ ROWS: Sequence[Row] = (
     Row("stop {new} --waiting", keys=["info"]),
     Row("stop {new} --match regex --waiting", keys=["info"]),
     _refused("stop ghost", _UNKNOWN),
+    _new("reloadconfig --dry-run", r"nothing has changed\n|(?s:.*)w\d+x(?s:.*)", ["plan", "applied"]),
     # these change more than a watcher of their own, so they are the last ones
     Row("reloadconfig"),
     Row("reloadconfig --waiting"),
