@@ -99,7 +99,10 @@ def _until(instant: float | None, now: float) -> float | None:
 
 
 def _backoffs(seen: Observed, now: float) -> Iterator[dict[str, Any]]:
+    """Yield those that are waited for: the places where nothing runs."""
     for wid, backoff in sorted(seen.backoffs.items()):
+        if wid in seen.workers:
+            continue
         yield {
             "wid": wid,
             "failures": backoff.failures,

@@ -120,7 +120,7 @@ def _deadline(process: Known) -> str:
 
 def _backoff(backoff: Known) -> str:
     return (
-        f"worker {backoff['wid']}: {backoff['reason']}; {backoff['failures']} failures in a row, "
+        f"worker {backoff['wid']}: {backoff['reason']}; {_counted(backoff['failures'], 'failure')} in a row, "
         f"next try in {duration(backoff['next_try_in'])}"
     )
 
@@ -151,6 +151,11 @@ def _socket(socket: Known) -> str:
 def _stream(stream: Known) -> Iterator[str]:
     yield stream["class"] + "".join(f", {name} = {value}" for name, value in stream["options"].items())
     if stream["dropped_bytes"] or stream["errors"]:
-        yield f"{stream['dropped_bytes']} bytes dropped, {stream['errors']} errors"
+        dropped, errors = _counted(stream["dropped_bytes"], "byte"), _counted(stream["errors"], "error")
+        yield f"{dropped} dropped, {errors}"
     if stream["problem"]:
         yield f"held back: {stream['problem']}"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -36,6 +36,7 @@ def test_a_crash_is_remembered_with_its_signal(circusd: Start) -> None:
     until(lambda: known(daemon, "w")["restarts"] == 2)
     daemon.watcher("w").until_pids(2)
     now = known(daemon, "w")
+    assert now["backoffs"] == []
     assert [(e["pid"], e["exit_code"], e["end"], e["asked"]) for e in now["exits"]] == [
         (first, -9, "killed by SIGKILL", False),
         (second, -15, "killed by SIGTERM", True),
@@ -113,7 +114,7 @@ def test_sockets_streams_hooks_and_other_options_are_told(circusd: Start, tmp_pa
     assert now["hooks"] == {"before_stop": {"target": "os.getpid", "ignore_failure": True}}
     assert now["options"] == {"extra.limit": "3"}
     text = daemon.ctl("describe", "w").stdout
-    assert "  stdout      sinks.Loses, place = /some/where\n              6 bytes dropped, 1 errors\n" in text
+    assert "  stdout      sinks.Loses, place = /some/where\n              6 bytes dropped, 1 error\n" in text
     assert "  options     extra.limit = 3\n" in text
     assert daemon.call("stats")["dropped_bytes"] == {"w": 6}
     assert "output_bytes_dropped: 6" in daemon.ctl("dstats").stdout
