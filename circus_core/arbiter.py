@@ -23,7 +23,7 @@ from circus_core.hooks import Hooks
 from circus_core.loading import ConfigFile
 from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
-from circus_core.plugin_watcher import plugin_command
+from circus_core.plugin_watcher import IN_DAEMON, IN_PROCESS, plugin_command
 from circus_core.plugins import HookPlugins
 from circus_core.process import signal_descendants
 from circus_core.reconfigure import Hands, Outlook, Reconfiguration, Reload
@@ -36,7 +36,7 @@ from circus_core.views import WatcherView
 from circus_core.watcher import Changes, Watcher
 from circus_core.workers import Workers
 
-__all__ = ["Arbiter", "Control", "ControlFactory"]
+__all__ = ["Arbiter", "Control", "ControlFactory", "PluginBackends"]
 
 log = logging.getLogger("circus")
 
@@ -59,6 +59,8 @@ class Control(Protocol):
 
 
 ControlFactory = Callable[["Arbiter"], Control]
+PluginBackends = Callable[["Arbiter", str], Backend]
+"""Makes the backend IN_PROCESS or IN_DAEMON."""
 
 
 class Arbiter:
@@ -81,6 +83,7 @@ class Arbiter:
         drivers: Drivers | None = None,
         clock: Clock | None = None,
         control: ControlFactory | None = None,
+        plugin_backends: PluginBackends | None = None,
         subreaper: bool = False,
         file: ConfigFile | None = None,
         check_config: Callable[[], object] | None = None,
@@ -90,6 +93,7 @@ class Arbiter:
         """Args:
         plugins: the hook plugins, see plugin_manager().
         control: makes the control and event endpoints; None: there are none.
+        plugin_backends: runs plugins; None: they are like other processes, and can't run in the daemon.
         subreaper: this program is a daemon of its own, see BackendFactory.
         file: where `config` was read from, to be read again; None: it was made otherwise.
         check_config: raises CircusError if a restart would find a configuration it can't use.
@@ -114,6 +118,7 @@ class Arbiter:
         self._config_adopted = config_adopted
         self._before_reload = before_reload
         self._make_control = control
+        self._make_plugin_backend = plugin_backends
         self._control: Control | None = None
         self._watchers: dict[str, Watcher] = {}  # by lower-case name, in order of registration
         self._retiring: set[Watcher] = set()  # removed, and still stopping
@@ -432,9 +437,17 @@ class Arbiter:
     def backend(self, name: str) -> Backend:
         """Return the backend of this name, made at its first use. Raises DriverError."""
         if name not in self._backends:
-            factory = self.drivers.load("circus.backends", name)
-            self._backends[name] = factory(loop=asyncio.get_running_loop(), subreaper=self._subreaper)
+            self._backends[name] = self._new_backend(name)
         return self._backends[name]
+
+    def _new_backend(self, name: str) -> Backend:
+        if name in (IN_PROCESS, IN_DAEMON) and self._make_plugin_backend is not None:
+            return self._make_plugin_backend(self, name)
+        if name == IN_PROCESS:
+            return self.backend("local")
+        factory = self.drivers.load("circus.backends", name)
+        backend: Backend = factory(loop=asyncio.get_running_loop(), subreaper=self._subreaper)
+        return backend
 
     @property
     def backends(self) -> Iterable[Backend]:

@@ -19,11 +19,13 @@ __all__ = [
     "HookFailed",
     "HookSucceeded",
     "HookTimedOut",
+    "Hung",
     "Killed",
     "OutputDropped",
     "OutputHeld",
     "OutputResumed",
     "Publish",
+    "Ready",
     "Reaped",
     "Reloaded",
     "Removed",
@@ -159,6 +161,24 @@ class BackedOff(Event):
     wid: int
     delay: float
     failures: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready(Event):
+    """A plugin is connected: from now on it misses no event."""
+
+    action: ClassVar[str] = "ready"
+    process_pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hung(Event):
+    """A plugin has shown no sign of life for `silent` seconds, and is killed."""
+
+    action: ClassVar[str] = "hung"
+    process_pid: int
+    silent: float
     reason: str
 
 

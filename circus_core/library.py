@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from circus_core.arbiter import Arbiter, Control, ControlFactory
+from circus_core.arbiter import Arbiter, Control, ControlFactory, PluginBackends
 from circus_core.backends import Backend
 from circus_core.clock import SystemClock
 from circus_core.config.mappings import (
@@ -23,16 +23,28 @@ from circus_core.config.mappings import (
 from circus_core.config.model import Config
 from circus_core.config.problems import raise_errors
 from circus_core.controller import Controller
+from circus_core.dispatch import Dispatcher
 from circus_core.drivers import Drivers
 from circus_core.errors import CommandError
 from circus_core.loading import ConfigFile
 from circus_core.observed import Worker
+from circus_core.plugin_class import load_plugin
+from circus_core.plugin_processes import PluginProcesses
+from circus_core.plugin_threads import PluginThreads
+from circus_core.plugin_watcher import IN_PROCESS
 from circus_core.plugins import plugin_manager
 from circus_core.process import Process
 from circus_core.spawning import StandardStreams, spawn_request
 from circus_core.states import ProcessState
 
-__all__ = ["EmbeddedArbiter", "arbiter_from_file", "control_with", "get_arbiter", "start_process"]
+__all__ = [
+    "EmbeddedArbiter",
+    "arbiter_from_file",
+    "control_with",
+    "get_arbiter",
+    "plugins_with",
+    "start_process",
+]
 
 _T = TypeVar("_T")
 
@@ -59,9 +71,8 @@ class EmbeddedArbiter(Arbiter):
         """
         drivers = Drivers()
         control = control_with(drivers) if with_endpoints else None
-        super().__init__(
-            config, **{"plugins": plugin_manager(), "drivers": drivers, "control": control, **options}
-        )
+        parts = {"drivers": drivers, "control": control, "plugin_backends": plugins_with(drivers)}
+        super().__init__(config, **{"plugins": plugin_manager(), **parts, **options})
         self._background = background
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -257,6 +268,34 @@ def control_with(drivers: Drivers) -> ControlFactory:
         )
 
     return control
+
+
+def plugins_with(drivers: Drivers) -> PluginBackends:
+    """Return what runs the plugins of an arbiter, with the classes and commands that are installed."""
+
+    def backend(arbiter: Arbiter, name: str) -> Backend:
+        loop = asyncio.get_running_loop()
+        if name == IN_PROCESS:
+            local = arbiter.backend("local")
+            return PluginProcesses(local, loop=loop, publish=arbiter.publish, clock=arbiter.clock)
+        dispatcher = Dispatcher(
+            arbiter,
+            commands=lambda command: drivers.load("circus.commands", command)(),
+            hooks=arbiter.hooks,
+            clock=arbiter.clock,
+            loop=loop,
+        )
+        return PluginThreads(
+            loop=loop,
+            load=lambda use: load_plugin(drivers, use),
+            config=lambda: arbiter.config,
+            listeners=arbiter.listeners,
+            publish=arbiter.publish,
+            dispatcher=dispatcher,
+            clock=arbiter.clock,
+        )
+
+    return backend
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -22,7 +22,7 @@ from circus_core.errors import CallError, CircusError
 from circus_core.events import event_name
 from circus_core.link import TOPICS, Arrival, Gap, Link, SocketLink
 
-__all__ = ["CircusPlugin"]
+__all__ = ["CircusPlugin", "explain", "explains_itself"]
 
 _logger = logging.getLogger("circus")
 
@@ -363,6 +363,16 @@ def _kind(error: Exception) -> tuple[str, ...]:
         return (type(error).__name__, str(error))
     frames = traceback.extract_tb(error.__traceback__, limit=-1)
     return (type(error).__name__, *(f"{frame.filename}:{frame.lineno}" for frame in frames))
+
+
+def explains_itself(error: Exception) -> bool:
+    """Tell whether an error was raised on purpose, with a text for people."""
+    return isinstance(error, (CircusError, ValueError, NotImplementedError)) and bool(str(error))
+
+
+def explain(error: Exception) -> str:
+    """Say why a plugin can't run."""
+    return str(error) if explains_itself(error) else f"the plugin failed: {type(error).__name__}: {error}"
 
 
 def _to_bool(option: str, value: Any) -> bool:

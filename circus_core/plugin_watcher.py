@@ -10,11 +10,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from circus_core.backends import SpawnRequest
 from circus_core.config.model import ArbiterConfig, PluginConfig, WatcherConfig
 from circus_core.config.units import BOOL, to_text
 from circus_core.keys import FOLDER_VARIABLE, key_folder
 
-__all__ = ["CONFIG_VARIABLE", "DAEMON_VARIABLE", "plugin_command", "plugin_keywords"]
+__all__ = [
+    "ALIVE",
+    "CONFIG_VARIABLE",
+    "DAEMON_VARIABLE",
+    "HANG_VARIABLE",
+    "IN_DAEMON",
+    "IN_PROCESS",
+    "LIFE_VARIABLE",
+    "READY",
+    "plugin_command",
+    "plugin_keywords",
+    "watcher_of",
+]
+
+IN_PROCESS: Final = "plugin-process"
+"""Backend of plugins in processes of their own."""
+
+IN_DAEMON: Final = "plugin-thread"
+"""Backend of plugins in the daemon."""
 
 CONFIG_VARIABLE: Final = "CIRCUS_PLUGIN_CONFIG"
 """Environment variable with the keywords of the plugin class, a JSON object: any value arrives as it was
@@ -22,6 +41,19 @@ written, and none shows in the list of processes."""
 
 DAEMON_VARIABLE: Final = "CIRCUS_DAEMON_PID"
 """Environment variable with the pid of the daemon: the plugin ends when that process does."""
+
+
+HANG_VARIABLE: Final = "CIRCUS_PLUGIN_HANG_TIMEOUT"
+"""Environment variable for the backend: seconds without a sign of life that are too many."""
+
+LIFE_VARIABLE: Final = "CIRCUS_PLUGIN_LIFE"
+"""Environment variable `DESCRIPTOR:SECONDS`: where the plugin shows that it lives, and how often."""
+
+ALIVE: Final = b"."
+"""Written there: the loop of the plugin turns."""
+
+READY: Final = b"+"
+"""Written there: no event can be missed any more."""
 
 
 def plugin_command(
@@ -40,16 +72,35 @@ def plugin_command(
     handed_over = {CONFIG_VARIABLE: json.dumps(plugin_keywords(plugin)), DAEMON_VARIABLE: str(pid)}
     if watcher.uid is None:  # another user has keys of its own
         handed_over[FOLDER_VARIABLE] = key_folder(arbiter.keys)
+    if plugin.hang_timeout > 0:
+        handed_over[HANG_VARIABLE] = str(plugin.hang_timeout)
     if not _is_active(plugin.options):
         watcher = replace(watcher, autostart=False, respawn=False)
+    env = {**watcher.env, **handed_over}
+    if plugin.run_in == "daemon":
+        return replace(
+            watcher,
+            cmd=shlex.quote(plugin.use),
+            args=(),
+            env=env,
+            backend=IN_DAEMON,
+            numprocesses=1,
+            singleton=True,
+        )
     if arbiter.logoutput in ("-", "stdout"):
         watcher = replace(watcher, close_child_stderr=False)
     return replace(
         watcher,
+        backend=IN_PROCESS if watcher.backend == "local" else watcher.backend,
         cmd=shlex.join([sys.executable, "-m", "circus_core.cli.circus_plugin"]),
         args=_arguments(plugin, arbiter),  # a tuple: not split into words again
-        env={**watcher.env, **handed_over},
+        env=env,
     )
+
+
+def watcher_of(request: SpawnRequest) -> str:
+    """Return the name of the watcher that a process is for."""
+    return request.label.rpartition(".")[0]
 
 
 def plugin_keywords(plugin: PluginConfig) -> dict[str, Any]:

@@ -11,7 +11,11 @@ from typing import Any, Final
 
 from circus_core.process_table import ProcessTable, Sample, read_processes
 
-__all__ = ["NO_READINGS", "Measured", "Reading", "Readings", "measure"]
+__all__ = ["NO_PROCESS", "NO_READINGS", "Measured", "Reading", "Readings", "measure"]
+
+NO_PROCESS: Final = 1_000_000_000
+"""Numbers from here on stand in the place of a pid for what is no process, such as a plugin inside circusd.
+No system gives one that large (PID_MAX_LIMIT of proc(5) is 2**22), so none is ever hit by mistake."""
 
 _NOT_AVAILABLE: Final = "N/A"
 _KEYS: Final = (
@@ -82,7 +86,7 @@ def measure(wanted: Mapping[int, Readings]) -> dict[int, Measured]:
 
 
 def _measured(pid: int, table: ProcessTable, before: Readings) -> Measured:
-    if pid in table.hidden:
+    if pid in table.hidden or pid >= NO_PROCESS:
         return Measured(info=dict.fromkeys(_KEYS, _NOT_AVAILABLE) | {"pid": pid, "children": []})
     sample = table.samples.get(pid)
     if sample is None or sample.is_zombie:

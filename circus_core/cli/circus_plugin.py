@@ -9,14 +9,23 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
 from circus_core.drivers import Drivers
-from circus_core.errors import CircusError, ConfigError, DriverError
+from circus_core.errors import ConfigError
 from circus_core.logs import configure_logging
-from circus_core.plugin import CircusPlugin
-from circus_core.plugin_watcher import CONFIG_VARIABLE, DAEMON_VARIABLE
+from circus_core.plugin import CircusPlugin, explain, explains_itself
+from circus_core.plugin_class import load_plugin
+from circus_core.plugin_watcher import (
+    ALIVE,
+    CONFIG_VARIABLE,
+    DAEMON_VARIABLE,
+    HANG_VARIABLE,
+    LIFE_VARIABLE,
+    READY,
+)
 
 __all__ = ["main"]
 
@@ -81,10 +90,11 @@ def _run(options: argparse.Namespace) -> None:
     config = {**_config_from_daemon(), **parse_config(options.config)}
     daemon_pid = _daemon_pid()
     _logger.info("Loading the plugin...")
-    plugin_class = _load(options.plugin)
+    plugin_class = load_plugin(Drivers(), options.plugin)
     _logger.info("Endpoint: %r", options.endpoint)
     _logger.info("Pub/sub: %r", options.pubsub)
     plugin = plugin_class(options.endpoint, options.pubsub, options.check_delay, options.ssh, **config)
+    _show_life_to_the_daemon(plugin)
     plugin.loop.add_callback(_stop_on_signals, plugin)
     if daemon_pid is not None:
         _stop_without_daemon(plugin, daemon_pid)
@@ -118,13 +128,21 @@ def _daemon_pid() -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _load(name: str) -> type[CircusPlugin]:
-    found = Drivers().load("circus.plugins", name)
-    if not (isinstance(found, type) and issubclass(found, CircusPlugin)):
-        raise DriverError(
-            f"{name!r} is not a plugin: a class derived from circus_core.CircusPlugin is needed"
-        )
-    return found
+def _show_life_to_the_daemon(plugin: CircusPlugin) -> None:
+    """Write to the pipe that circusd gave us, if it did; it is not inherited any further."""
+    os.environ.pop(HANG_VARIABLE, None)
+    number, _, every = os.environ.pop(LIFE_VARIABLE, "").partition(":")
+    if not number.isdecimal():
+        return
+    pipe = int(number)
+    os.set_inheritable(pipe, False)
+    os.set_blocking(pipe, False)
+
+    def show(is_ready: bool) -> None:
+        with suppress(OSError):  # nobody reads: the daemon stands still, or has gone
+            os.write(pipe, READY if is_ready else ALIVE)
+
+    plugin.attach(show_life=show, every=float(every or 0))
 
 
 def _stop_on_signals(plugin: CircusPlugin) -> None:
@@ -160,10 +178,8 @@ def _stop_without_daemon(plugin: CircusPlugin, pid: int) -> None:
 
 
 def _explain(error: Exception) -> str:
-    """Say what went wrong; what was raised on purpose explains itself."""
-    if isinstance(error, (CircusError, ValueError, NotImplementedError)) and str(error):
-        return str(error)
-    return f"the plugin failed: {type(error).__name__}: {error}; --log-level debug shows where"
+    where = "" if explains_itself(error) else "; --log-level debug shows where"
+    return f"{explain(error)}{where}"
 
 
 if __name__ == "__main__":

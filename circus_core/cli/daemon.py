@@ -23,7 +23,7 @@ from circus_core.config.problems import Problem, raise_errors
 from circus_core.daemonize import Background
 from circus_core.drivers import Drivers
 from circus_core.errors import CircusError, EndpointError, SocketError
-from circus_core.library import control_with
+from circus_core.library import control_with, plugins_with
 from circus_core.loading import ConfigFile
 from circus_core.logs import configure_logging, reopen_log_files
 from circus_core.pidfile import PidFile
@@ -174,6 +174,7 @@ class Daemon:
                 plugins=loaded.plugins,
                 drivers=self._drivers,
                 control=control_with(self._drivers),
+                plugin_backends=plugins_with(self._drivers),
                 subreaper=True,
                 file=loaded.file,
                 check_config=lambda: self._prepare_restart(loaded),

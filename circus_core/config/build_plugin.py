@@ -17,6 +17,8 @@ __all__ = ["build_plugin"]
 # Options of a watcher that a plugin can use for itself: its command is not the user's to choose.
 _OWN: Final = frozenset({"name", "cmd", "args", "shell", "shell_args"})
 
+_OF_A_PROCESS: Final = frozenset({"uid", "user", "gid", "nice", "working_dir", "virtualenv", "executable"})
+
 
 def build_plugin(
     section: RawSection, context: Context, *, name: str, scope: Scope | None, debug: bool
@@ -29,12 +31,15 @@ def build_plugin(
     use = _own_option("use", section, context, scope)
     is_active = _own_option("active", section, context, scope)
     run_in = _own_option("run_in", section, context, scope)
+    hang_timeout = _own_option("hang_timeout", section, context, scope)
     if "use" not in section.values or use == "":
         context.report.error(
             section.place_of("use"), "use is missing", option="use", suggestion="write use = PLUGIN"
         )
     if context.names is not None and is_active is not False and use and use is not FAILED:
         check_plugin_name(use, section, context.names, context.report)
+    if run_in == "daemon":
+        _refuse_process_options(section, context)
     watcher = build_watcher(
         _watcher_section(section, context, is_active=is_active, debug=debug),
         context,
@@ -42,14 +47,33 @@ def build_plugin(
         own_env={},
         scope=scope,
     )
-    if watcher is None or not use or FAILED in (use, is_active, run_in):
+    if watcher is None or not use or FAILED in (use, is_active, run_in, hang_timeout):
         return None
     options = {
         key: _unquoted(resolve(key, raw, scope), section)
         for key, raw in section.values.items()
         if key != "use"
     }
-    return PluginConfig(name=name, use=use, run_in=run_in, options=MappingProxyType(options), watcher=watcher)
+    return PluginConfig(
+        name=name,
+        use=use,
+        run_in=run_in,
+        hang_timeout=hang_timeout,
+        options=MappingProxyType(options),
+        watcher=watcher,
+    )
+
+
+def _refuse_process_options(section: RawSection, context: Context) -> None:
+    """A plugin inside circusd has nothing that only a process has."""
+    for key in section.values:
+        if key in _OF_A_PROCESS or key.startswith(("rlimit_", "stdout_stream", "stderr_stream")):
+            context.report.error(
+                section.place_of(key),
+                f"{key} needs a process, and run_in = daemon gives none",
+                option=key,
+                suggestion="write run_in = process",
+            )
 
 
 def _own_option(key: str, section: RawSection, context: Context, scope: Scope | None) -> Any:

@@ -138,12 +138,14 @@ class PluginConfig:
         use: name in the `circus.plugins` namespace or dotted path.
         options: what the plugin class gets as keywords, as written (one pair of quotes removed).
         run_in: "process" or "daemon".
+        hang_timeout: seconds without a sign of life after which it is killed; 0: never.
         watcher: the watcher that runs it, cmd still empty: its name is `plugin:NAME`.
     """
 
     name: str
     use: str
     run_in: str = "process"
+    hang_timeout: float = 60.0
     options: Mapping[str, Any] = field(default_factory=_nothing)
     watcher: WatcherConfig
 

@@ -415,7 +415,15 @@ _PLUGIN: Final = (
         "run_in",
         choice("process", "daemon"),
         "process",
-        "Run the plugin in a process of its own, or inside circusd.",
+        "Run the plugin in a process of its own, or in a thread of circusd.",
+        since=_NEW,
+    ),
+    _plugin(
+        "hang_timeout",
+        seconds(),
+        60.0,
+        "A plugin whose loop does not turn for so long hangs: it is killed and started again; 0: never.",
+        unit="seconds",
         since=_NEW,
     ),
 )
