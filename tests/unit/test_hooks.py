@@ -379,7 +379,7 @@ def test_statistics_are_changed_in_place_by_all() -> None:
 
 
 @pytest.mark.parametrize("harm", [ValueError("boom"), {"x": {1}}, {"x": float("nan")}, {("a", 1): 2}])
-def test_a_hook_that_harms_statistics_is_undone_alone(harm: object) -> None:
+def test_a_hook_that_harms_statistics_is_undone_alone(harm: Any) -> None:
     class Harms:
         @hookimpl
         def extended_stats(self, stats: dict[str, Any]) -> None:
