@@ -19,7 +19,7 @@ from circus_core.config.model import ArbiterConfig
 from circus_core.discovery import Discovery
 from circus_core.dispatch import ControlHooks, Dispatcher, FindCommand
 from circus_core.errors import CommandError, EndpointError
-from circus_core.events import Event
+from circus_core.events import Event, EventsDropped
 from circus_core.guarded import EventSocket, GuardedSockets
 from circus_core.identity import Identity
 
@@ -28,6 +28,7 @@ __all__ = ["Controller"]
 log = logging.getLogger("circus")
 
 _UNFINISHED_LIMIT: Final = 256  # requests of one connection
+_REPORT_DELAY: Final = 1.0  # seconds between two events that tell of lost ones
 _REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
 
 
@@ -63,6 +64,8 @@ class Controller:
         self._discovery: Discovery | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
+        self._report: asyncio.TimerHandle | None = None
+        self._events_reported = 0
         self.events_dropped = 0
         self.replies_dropped = 0
         self.requests_refused = 0
@@ -94,17 +97,30 @@ class Controller:
     def publish(self, event: Event) -> None:
         """Send an event to the subscribers; never blocks, never raises.
 
-        A subscriber that does not keep up loses events once its queue is full: these are counted.
+        A subscriber that does not keep up loses events once its queue is full: these are counted, and told
+        of as an event after a second.
         """
-        if self._open is None:
+        if self._open is None or self._open.events.audience.is_empty:
+            return
+        topic = event.topic
+        if not self._open.events.audience.wants(topic):
             return
         try:
-            frames = wire.encode_event(event.topic, event.payload())
+            frames = wire.encode_event(topic, event.payload())
         except (TypeError, ValueError):
-            log.exception("event %s can't be published", event.topic)
+            log.exception("event %s can't be published", topic)
             return
-        if not self._open.send_event(frames):
+        if not self._open.events.send(frames):
             self.events_dropped += 1
+            if self._report is None and not isinstance(event, EventsDropped):
+                self._report = self._loop.call_later(_REPORT_DELAY, self._report_dropped)
+
+    def _report_dropped(self) -> None:
+        """Tell those who do keep up that others have lost events."""
+        self._report = None
+        count = self.events_dropped - self._events_reported
+        self._events_reported = self.events_dropped
+        self._arbiter.publish(EventsDropped(time=self._clock.wall(), count=count, total=self.events_dropped))
 
     def counters(self) -> Mapping[str, int]:
         """Return what subscribers and clients that did not keep up have lost, and what was refused."""
@@ -125,6 +141,8 @@ class Controller:
             return
         if self._discovery is not None:
             self._discovery.close()
+        if self._report is not None:
+            self._report.cancel()
         self._open.stop_reading()
         await self._end_requests(grace)
         await self._dispatcher.close()

@@ -14,6 +14,7 @@ import zmq
 
 from circus_core import endpoints, keys, wire
 from circus_core.accounts import to_uid
+from circus_core.audience import Audience
 from circus_core.auth import Gatekeeper
 from circus_core.config.model import ArbiterConfig
 from circus_core.errors import EndpointError, KeysError
@@ -174,7 +175,11 @@ class GuardedSockets:
 
 
 class EventSocket:
-    """Publishes to those subscribers who may listen. Belongs to the loop's thread."""
+    """Publishes to those subscribers who may listen. Belongs to the loop's thread.
+
+    Attributes:
+        audience: what is listened to.
+    """
 
     def __init__(
         self,
@@ -192,6 +197,7 @@ class EventSocket:
             EndpointError: it can't be bound.
         """
         self._sockets = sockets
+        self.audience = Audience()
         socket = sockets.socket(zmq.XPUB)
         socket.setsockopt(zmq.XPUB_MANUAL, 1)
         socket.setsockopt(zmq.XPUB_NODROP, 1)
@@ -217,12 +223,35 @@ class EventSocket:
 
     def _on_subscription(self, frames: list[zmq.Frame]) -> None:
         """Subscribe a peer to what it asks for, or end that: subscriptions count only if we confirm them."""
-        message = frames[0].bytes
-        if message[:1] == b"\0":
-            self._port.socket.setsockopt(zmq.UNSUBSCRIBE, message[1:])
-        elif message[:1] == b"\1" and self._sockets.identify(frames[0]) is not None:
-            self._port.socket.setsockopt(zmq.SUBSCRIBE, message[1:])
+        frame = frames[0]
+        prefix, identity = frame.bytes[1:], self._sockets.identify(frame)
+        match frame.bytes[:1]:
+            case b"\0":
+                self._port.socket.setsockopt(zmq.UNSUBSCRIBE, prefix)
+                self._end_subscription(frame, prefix, identity)
+            case b"\1" if identity is not None:
+                self._port.socket.setsockopt(zmq.SUBSCRIBE, prefix)
+                self.audience.join(prefix)
+            case b"\1":
+                self.audience.refuse(prefix)
         self._port.check()
+
+    def _end_subscription(self, frame: zmq.Frame, prefix: bytes, identity: Identity | None) -> None:
+        """Count the end of a subscription, unless it can't be told from a lie that would silence others."""
+        if not _has_sender(frame):
+            self.audience.leave(prefix)
+        elif identity is None:
+            self.audience.leave_refused(prefix)
+        elif identity.role == "full":
+            self.audience.leave(prefix, is_told=True)
+
+
+def _has_sender(frame: zmq.Frame) -> bool:
+    """Tell whether a peer said this; libzmq itself says how the subscriptions of a lost connection end."""
+    try:
+        return bool(frame.get("Socket-Type"))
+    except zmq.ZMQError:
+        return False
 
 
 class GuardedPublisher:
@@ -272,6 +301,8 @@ class GuardedPublisher:
         Args:
             payload: becomes a JSON object; TypeError or ValueError if it can't.
         """
+        if not self._events.audience.wants(topic):
+            return
         if not self._events.send([topic.encode(), json.dumps(payload).encode()]):
             self.dropped += 1
 

@@ -24,6 +24,7 @@ from circus_core.config.problems import Level, Problem
 from circus_core.controller import Controller
 from circus_core.drivers import resolve_name
 from circus_core.errors import AlreadyExistError, CircusError, UnknownCommandError, UnknownWatcherError
+from circus_core.events import Event
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
 from circus_core.reconfigure import Outlook, Reload
 from circus_core.states import ProcessState, WatcherState
@@ -228,6 +229,7 @@ class FakeArbiter:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.control: Controller | None = None
         self.sockets = FakeSockets()
         self.tails = Tails()
         self._watchers: dict[str, FakeWatcher] = {}
@@ -238,6 +240,10 @@ class FakeArbiter:
         for name in ("sleeper", "web one"):
             self._watchers[name].state = WatcherState.ACTIVE
             self._watchers[name]._fill()
+
+    def publish(self, event: Event, /) -> None:
+        if self.control is not None:
+            self.control.publish(event)
 
     def next_pid(self) -> int:
         self._last_pid += 1
@@ -456,6 +462,7 @@ class Served:
             clock=SystemClock(),
             loop=self.loop,
         )
+        self.arbiter.control = self.controller
         try:
             self.controller.bind()
         except CircusError as error:

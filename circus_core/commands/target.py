@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from circus_core.config.model import ArbiterConfig, WatcherConfig
+from circus_core.events import Event
 from circus_core.tail import Tail, Tails
 from circus_core.views import ProcessView, WatcherView
 
@@ -97,6 +98,9 @@ class ControlledArbiter(Protocol):
 
     @property
     def sockets(self) -> ControlledSockets: ...
+
+    def publish(self, event: Event, /) -> None:
+        """Tell everyone; never raises."""
 
     @property
     def tails(self) -> Tails:
