@@ -28,6 +28,8 @@ __all__ = ["Controller"]
 log = logging.getLogger("circus")
 
 _UNFINISHED_LIMIT: Final = 256  # requests of one connection
+_LATE_LIMIT: Final = 10_000  # requests that are told at the end that it is the end
+_LAST_WORDS: Final = 0.05  # seconds
 _REPORT_DELAY: Final = 1.0  # seconds between two events that tell of lost ones
 _REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
 
@@ -58,9 +60,11 @@ class Controller:
         """
         self._arbiter = arbiter
         self._wanted = (endpoint, pubsub_endpoint)
+        self._clock = clock
         self._dispatcher = Dispatcher(arbiter, commands=commands, hooks=hooks, clock=clock, loop=loop)
         self._loop = loop
         self._open: _Endpoints | None = None
+        self._late: list[tuple[list[bytes], bytes]] | None = None  # came during close()
         self._discovery: Discovery | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
@@ -79,6 +83,11 @@ class Controller:
     def pubsub_endpoint(self) -> str:
         """Where events go out; once bound, with the port that the system chose."""
         return self._open.events.address if self._open else self._wanted[1]
+
+    @property
+    def is_closing(self) -> bool:
+        """close() has begun."""
+        return self._late is not None
 
     def bind(self) -> None:
         """Open both endpoints; from now on requests are served and the controller has to be closed.
@@ -134,8 +143,8 @@ class Controller:
         """Answer what is left, then close the endpoints; both are free for others afterwards.
 
         Args:
-            grace: seconds for requests that are about to be answered; those that still wait afterwards
-                are told that the daemon ends.
+            grace: seconds for requests that are about to be answered; those that still wait afterwards, and
+                those that come meanwhile, are told that the daemon ends.
         """
         if self._open is None:
             return
@@ -143,9 +152,12 @@ class Controller:
             self._discovery.close()
         if self._report is not None:
             self._report.cancel()
-        self._open.stop_reading()
+        self._late = []
         await self._end_requests(grace)
         await self._dispatcher.close()
+        await asyncio.sleep(_LAST_WORDS)  # who was answered just now has the next request on its way
+        self._open.read_rest()
+        self._refuse_late(self._late)
         opened, self._open = self._open, None
         await opened.close()
 
@@ -153,6 +165,10 @@ class Controller:
 
     def _on_request(self, identity: Identity, frames: Sequence[bytes]) -> None:
         way_back, body = wire.split_request(frames)
+        if self._late is not None:
+            if len(self._late) < _LATE_LIMIT:
+                self._late.append((way_back, body))
+            return
         routing_id = way_back[0]
         if self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
             self.requests_refused += 1
@@ -169,6 +185,12 @@ class Controller:
         self._unfinished[routing_id] -= 1
         if not self._unfinished[routing_id]:
             del self._unfinished[routing_id]
+
+    def _refuse_late(self, late: list[tuple[list[bytes], bytes]]) -> None:
+        """Answer all behind the last read: whoever is answered may ask again, and nobody would hear it."""
+        error = CommandError("circusd ends or restarts: ask again later")
+        for way_back, body in late:
+            self._send(way_back, self._dispatcher.refusal(body, error))
 
     async def _serve(self, identity: Identity, way_back: list[bytes], body: bytes) -> None:
         self._send(way_back, await self._dispatcher.answer(identity, body))
@@ -219,11 +241,9 @@ class _Endpoints:
                 raise
             return True  # the peer has gone: nobody misses it
 
-    def send_event(self, frames: Sequence[bytes]) -> bool:
-        """Send to all subscribers; False if some did not keep up, to whom it was not sent."""
-        return self.events.send(frames)
-
-    def stop_reading(self) -> None:
+    def read_rest(self) -> None:
+        """Take the requests that have arrived till now, and none any more."""
+        self._requests.read_rest()
         self._requests.stop_reading()
 
     async def close(self) -> None:

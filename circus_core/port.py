@@ -54,6 +54,13 @@ class Port:
             self._look_again()
         return True
 
+    def read_rest(self, turns: int = 100) -> None:
+        """Read at once all that has arrived; `turns` bounds it, since more may arrive all the time."""
+        for _ in range(turns):
+            if not self._is_reading or not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                return
+            self._read()
+
     def stop_reading(self) -> None:
         """Take no further messages; sending goes on."""
         if not self._is_reading:

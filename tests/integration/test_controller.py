@@ -258,6 +258,21 @@ def test_at_the_end_those_who_wait_are_told_and_the_endpoints_are_free(tmp_path:
         assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_request_that_comes_while_the_endpoints_close_is_told_so(tmp_path: Path, peers: Peers) -> None:
+    with Served(f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events") as served:
+        served.hold()
+        waiting, late = (peers.dealer(served.controller.endpoint) for _ in range(2))
+        late.send(b'{"command": "numwatchers"}')
+        receive(late)
+        waiting.send(b'{"command": "stop", "properties": {"waiting": true}}')
+        wait_until(lambda: ("stop", None) in served.arbiter.told, "the request")
+        served.loop.call_soon_threadsafe(served._end.set)
+        wait_until(lambda: served.controller.is_closing, "the end has begun")
+        late.send(b'{"command": "numwatchers"}')
+        assert receive(late)["reason"] == "circusd ends or restarts: ask again later"
+        assert receive(waiting)["reason"] == "circusd ends"
+
+
 def test_a_tcp_port_is_free_once_closed() -> None:
     with Served() as served:
         endpoint = served.controller.endpoint
