@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 from circus_core.errors import RefusedError
 from tests.integration.daemon import Daemon, until
@@ -175,3 +177,20 @@ def test_many_clients_may_ask_at_the_same_time(circusd: Start) -> None:
     with ThreadPoolExecutor(20) as threads:
         replies = list(threads.map(ask, range(40)))
     assert all(len(reply["infos"]["w"]) == 20 for reply in replies)
+
+
+def test_replies_to_a_client_that_never_reads_are_counted(circusd: Start) -> None:
+    daemon = circusd(section("w", "sleep 1000"))
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        deaf = context.socket(zmq.DEALER)
+        deaf.setsockopt(zmq.RCVHWM, 1)
+        deaf.setsockopt(zmq.SNDHWM, 0)
+        deaf.connect(daemon.endpoint)
+        request = json.dumps({"command": "options", "properties": {"name": "w"}}).encode()
+        for _ in range(20_000):
+            deaf.send(request)
+        until(lambda: daemon.call("dstats")["replies_dropped"], lambda: str(daemon.call("dstats")))
+        assert "replies_dropped: " in daemon.ctl("dstats").stdout
+    finally:
+        context.destroy(linger=0)
