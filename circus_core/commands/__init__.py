@@ -13,20 +13,30 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from circus_core.commands.add import Add, AddResult
     from circus_core.commands.changed import Changed
+    from circus_core.commands.check import Check, Checked
     from circus_core.commands.command import Done
+    from circus_core.commands.completion import Completion
     from circus_core.commands.decr import Decr
+    from circus_core.commands.describe import Describe, DescribeResult
+    from circus_core.commands.dstats import Dstats, DstatsResult
     from circus_core.commands.get import Get
     from circus_core.commands.globaloptions import Globaloptions
     from circus_core.commands.incr import Incr
+    from circus_core.commands.ipython import Ipython, IpythonResult
+    from circus_core.commands.keys import Keys
     from circus_core.commands.kill import Kill
     from circus_core.commands.list import List, ListResult
     from circus_core.commands.listen import Listen
     from circus_core.commands.listsockets import Listsockets, ListsocketsResult
+    from circus_core.commands.logs import Logs, LogsResult
     from circus_core.commands.numprocesses import Numprocesses, NumprocessesResult
     from circus_core.commands.numwatchers import Numwatchers, NumwatchersResult
     from circus_core.commands.options import Options
+    from circus_core.commands.plan import Plan
+    from circus_core.commands.planned import Planned
     from circus_core.commands.quit import Quit
     from circus_core.commands.reload import Reload
+    from circus_core.commands.reloadconfig import Reloadconfig
     from circus_core.commands.resizing import Resized
     from circus_core.commands.restart import Restart
     from circus_core.commands.rm import Rm
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from circus_core.commands.shown import Shown
     from circus_core.commands.signal import Signal
     from circus_core.commands.start import Start
+    from circus_core.commands.stats import Stats, StatsResult
     from circus_core.commands.status import Status, StatusResult
     from circus_core.commands.stop import Stop
 
@@ -41,24 +52,39 @@ __all__ = [
     "Add",
     "AddResult",
     "Changed",
+    "Check",
+    "Checked",
+    "Completion",
     "Decr",
+    "Describe",
+    "DescribeResult",
     "Done",
+    "Dstats",
+    "DstatsResult",
     "Get",
     "Globaloptions",
     "Incr",
+    "Ipython",
+    "IpythonResult",
+    "Keys",
     "Kill",
     "List",
     "ListResult",
     "Listen",
     "Listsockets",
     "ListsocketsResult",
+    "Logs",
+    "LogsResult",
     "Numprocesses",
     "NumprocessesResult",
     "Numwatchers",
     "NumwatchersResult",
     "Options",
+    "Plan",
+    "Planned",
     "Quit",
     "Reload",
+    "Reloadconfig",
     "Resized",
     "Restart",
     "Rm",
@@ -66,6 +92,8 @@ __all__ = [
     "Shown",
     "Signal",
     "Start",
+    "Stats",
+    "StatsResult",
     "Status",
     "StatusResult",
     "Stop",
@@ -74,20 +102,30 @@ __all__ = [
 _MODULES: Final = {
     "add": ["Add", "AddResult"],
     "changed": ["Changed"],
+    "check": ["Check", "Checked"],
     "command": ["Done"],
+    "completion": ["Completion"],
     "decr": ["Decr"],
+    "describe": ["Describe", "DescribeResult"],
+    "dstats": ["Dstats", "DstatsResult"],
     "get": ["Get"],
     "globaloptions": ["Globaloptions"],
     "incr": ["Incr"],
+    "ipython": ["Ipython", "IpythonResult"],
+    "keys": ["Keys"],
     "kill": ["Kill"],
     "list": ["List", "ListResult"],
     "listen": ["Listen"],
     "listsockets": ["Listsockets", "ListsocketsResult"],
+    "logs": ["Logs", "LogsResult"],
     "numprocesses": ["Numprocesses", "NumprocessesResult"],
     "numwatchers": ["Numwatchers", "NumwatchersResult"],
     "options": ["Options"],
+    "plan": ["Plan"],
+    "planned": ["Planned"],
     "quit": ["Quit"],
     "reload": ["Reload"],
+    "reloadconfig": ["Reloadconfig"],
     "resizing": ["Resized"],
     "restart": ["Restart"],
     "rm": ["Rm"],
@@ -95,6 +133,7 @@ _MODULES: Final = {
     "shown": ["Shown"],
     "signal": ["Signal"],
     "start": ["Start"],
+    "stats": ["Stats", "StatsResult"],
     "status": ["Status", "StatusResult"],
     "stop": ["Stop"],
 }

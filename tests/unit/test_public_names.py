@@ -8,6 +8,8 @@ import sys
 import pytest
 
 import circus_core
+from circus_core import commands
+from tests.controlled import find_command, kernel_commands
 
 
 @pytest.mark.parametrize("name", circus_core.__all__)
@@ -27,4 +29,24 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_the_package_imports_no_other_module_of_it() -> None:
     code = "import sys, circus_core; print([m for m in sys.modules if m.startswith('circus_core.')])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("name", commands.__all__)
+def test_a_promised_name_of_the_commands_can_be_imported(name: str) -> None:
+    assert getattr(commands, name) is not None
+
+
+def test_every_command_and_what_it_answers_is_promised() -> None:
+    found = {type(find_command(name)) for name in kernel_commands()}
+    wanted = {command.__name__ for command in found} | {command.result.__name__ for command in found}
+    assert wanted <= set(commands.__all__)
+    assert set(commands.__all__) == set(commands._HOMES)
+
+
+def test_importing_the_commands_imports_none_of_them() -> None:
+    code = (
+        "import sys, circus_core.commands as c; "
+        "print([module for module in sys.modules if module.startswith(c.__name__ + '.')])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
