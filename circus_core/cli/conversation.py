@@ -104,10 +104,13 @@ class ControlConversation:
         with CircusClient(self._here(self.endpoint), timeout=timeout) as other:
             other.send("numwatchers")
 
-    def events(self, topics: Sequence[str] = (), /) -> Iterator[tuple[bytes, bytes]]:
+    def events(
+        self, topics: Sequence[str] = (), /, *, of_control: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
         from circus_core.client import subscribe
 
-        return subscribe(self._here(self._events_endpoint()), tuple(topics))
+        endpoint = self._told_events_endpoint() if of_control else self._events_endpoint()
+        return subscribe(self._here(endpoint), tuple(topics))
 
     def explain_silence(self, error: CallTimeoutError) -> str:
         """Return what to tell a user who got no answer."""
@@ -160,15 +163,21 @@ class ControlConversation:
 
     def _events_endpoint(self) -> str:
         """Return --endpoint, which means the events here, else what the daemon says, else the default."""
-        from circus_core.channel import DEFAULT_PUBSUB_ENDPOINT, reachable
+        from circus_core.channel import DEFAULT_PUBSUB_ENDPOINT
 
         settings = self._settings
         if settings.is_endpoint_typed and settings.endpoint is not None:
             return settings.endpoint
         try:
-            told = self.ask("globaloptions", {"option": "pubsub_endpoint"})["options"]["pubsub_endpoint"]
+            return self._told_events_endpoint()
         except (CallError, KeyError, TypeError):
             return DEFAULT_PUBSUB_ENDPOINT
+
+    def _told_events_endpoint(self) -> str:
+        """Ask the daemon where its events are."""
+        from circus_core.channel import reachable
+
+        told = self.ask("globaloptions", {"option": "pubsub_endpoint"})["options"]["pubsub_endpoint"]
         return reachable(str(told), self.endpoint)
 
 

@@ -110,8 +110,14 @@ class Conversation(Protocol):
             CallError: there was no usable answer, in time.
         """
 
-    def events(self, topics: Sequence[str] = (), /) -> Iterator[tuple[bytes, bytes]]:
-        """Yield topic and payload of each event whose topic begins with one of `topics`, without end."""
+    def events(
+        self, topics: Sequence[str] = (), /, *, of_control: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield topic and payload of each event whose topic begins with one of `topics`, without end.
+
+        Args:
+            of_control: --endpoint means the control endpoint as ever, not that of events.
+        """
 
 
 RequestT = TypeVar("RequestT")

@@ -110,7 +110,7 @@ def test_circusctl_sends_the_whole_path_and_fails_for_a_file_that_should_be_mend
         def ask(self, name: str, properties: Any, /, *, timeout: float | None = None) -> dict[str, Any]:
             return carry_out(name, **properties)
 
-        def events(self, topics: Any = (), /) -> Any:
+        def events(self, topics: Any = (), /, *, of_control: bool = False) -> Any:
             raise AssertionError
 
     answers = command.converse(Conversation(), {})

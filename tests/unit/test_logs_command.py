@@ -58,7 +58,9 @@ class Daemon:
             raise self.failure
         return asked(self.arbiter, **{**properties, "wait": 0.0})
 
-    def events(self, topics: Sequence[str] = (), /) -> Iterator[tuple[bytes, bytes]]:
+    def events(
+        self, topics: Sequence[str] = (), /, *, of_control: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
         raise NotImplementedError
 
 
