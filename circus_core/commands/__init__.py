@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from circus_core.commands.decr import Decr
     from circus_core.commands.describe import Describe, DescribeResult
     from circus_core.commands.dstats import Dstats, DstatsResult
+    from circus_core.commands.events import Events
     from circus_core.commands.get import Get
     from circus_core.commands.globaloptions import Globaloptions
     from circus_core.commands.incr import Incr
@@ -61,6 +62,7 @@ __all__ = [
     "Done",
     "Dstats",
     "DstatsResult",
+    "Events",
     "Get",
     "Globaloptions",
     "Incr",
@@ -108,6 +110,7 @@ _MODULES: Final = {
     "decr": ["Decr"],
     "describe": ["Describe", "DescribeResult"],
     "dstats": ["Dstats", "DstatsResult"],
+    "events": ["Events"],
     "get": ["Get"],
     "globaloptions": ["Globaloptions"],
     "incr": ["Incr"],

@@ -16,8 +16,8 @@ from tests.peers.command_table import ROWS, Row
 
 pytestmark = pytest.mark.slow
 
-OTHERS = {"listen", "quit"}
-"""Commands that have a test of their own below, because they don't just answer."""
+OTHERS = {"events", "listen", "quit"}
+"""Commands that have tests of their own, because they don't just answer."""
 
 PAIRS: dict[str, tuple[Whose, Whose]] = {
     "ours_to_ours": ("ours", "ours"),
