@@ -122,6 +122,7 @@ class Arbiter:
         self._control: Control | None = None
         self._watchers: dict[str, Watcher] = {}  # by lower-case name, in order of registration
         self._retiring: set[Watcher] = set()  # removed, and still stopping
+        self._dropped_bytes = 0  # of those that are gone
         self._backends: dict[str, Backend] = {}
         self._runtime: Runtime | None = None
         self._redirector: Redirector | None = None
@@ -162,7 +163,8 @@ class Arbiter:
     def counters(self) -> dict[str, int]:
         """Return how much was dropped or refused since the start, by what it was."""
         counted = dict(self._control.counters()) if self._control is not None else {}
-        return counted | {"output_bytes_dropped": sum(w.dropped_bytes for w in self._watchers.values())}
+        lost = sum(watcher.dropped_bytes for watcher in (*self._watchers.values(), *self._retiring))
+        return counted | {"output_bytes_dropped": self._dropped_bytes + lost}
 
     async def measure(
         self, watchers: Iterable[WatcherView] | None = None, *, extended: bool = False
@@ -553,6 +555,7 @@ class Arbiter:
         await stopped
         await watcher.close()
         self._retiring.discard(watcher)
+        self._dropped_bytes += watcher.dropped_bytes
 
     async def _stop_all(self) -> None:
         if self._opened is not None:

@@ -118,6 +118,8 @@ def test_sockets_streams_hooks_and_other_options_are_told(circusd: Start, tmp_pa
     assert "  options     extra.limit = 3\n" in text
     assert daemon.call("stats")["dropped_bytes"] == {"w": 6}
     assert "output_bytes_dropped: 6" in daemon.ctl("dstats").stdout
+    daemon.call("rm", name="w", waiting=True)
+    assert daemon.call("dstats")["output_bytes_dropped"] == 6
     daemon.stop()
     daemon.log_path.write_text(daemon.log().replace("Traceback", "[traceback]"))
 
