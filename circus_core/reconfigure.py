@@ -62,7 +62,7 @@ class Hands:
     watchers: Callable[[], Sequence[Watcher]]
     make: Callable[[WatcherConfig], Watcher]
     enlist: Callable[[Watcher], None]
-    retire: Callable[[Watcher], Awaitable[object]]
+    retire: Callable[[Watcher], asyncio.Future[Any]]
     start: Callable[[Sequence[Watcher]], Awaitable[object]]
     adopt: Callable[[Config], None]
     task: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
@@ -121,6 +121,7 @@ class Reconfiguration:
         self._hooks = hooks
         self._workers = workers
         self._turn = asyncio.Lock()
+        self._going: dict[str, asyncio.Future[Any]] = {}  # watchers told to go, by lower-case name
 
     async def look(self) -> Outlook:
         """Read the file and compare; nothing is changed.
@@ -258,6 +259,7 @@ class Reconfiguration:
             if step.name in prepared.new:
                 watcher = prepared.new[step.name]
                 stopping += self._retire(step)  # a client may have added one of this name just now
+                stopping += self._still_going(step)
                 self._hands.enlist(watcher)
                 starting += [watcher] if _is_started(step) else []
         if plan.sockets:
@@ -289,7 +291,15 @@ class Reconfiguration:
 
     def _retire(self, step: WatcherStep) -> list[Awaitable[object]]:
         watcher = self._find(step)
-        return [] if watcher is None else [self._hands.retire(watcher)]
+        if watcher is None:
+            return []
+        gone = self._going[step.name.lower()] = self._hands.retire(watcher)
+        return [gone]
+
+    def _still_going(self, step: WatcherStep) -> list[Awaitable[object]]:
+        """One of this name that an earlier reload took out: the new one starts when that has stopped."""
+        self._going = {name: gone for name, gone in self._going.items() if not gone.done()}
+        return [gone for name, gone in self._going.items() if name == step.name.lower()]
 
     def _change(self, change: _Change) -> Awaitable[object]:
         """Have it follow; one that was removed meanwhile is told in vain."""

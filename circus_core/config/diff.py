@@ -355,7 +355,9 @@ def _written_by_plugins(
     for key, plugin in _by_name(new, "plugins").items():
         last = before.get(key)
         if last is not None:
-            own = [name for name in ("use", "run_in") if getattr(last, name) != getattr(plugin, name)]
+            own = [
+                name for name in _changed_fields(last, plugin) if name not in ("name", "options", "watcher")
+            ]
             keys = _changed_keys(last.options, plugin.options)
             written[f"plugin:{key}"] = tuple(sorted({*own, *keys}))
     return written

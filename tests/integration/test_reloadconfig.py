@@ -501,6 +501,9 @@ def test_plugins_are_replaced_only_when_their_section_changed(circusd: Start, tm
         "plugin 'quiet': colour: its processes are replaced"
     ]
     assert quiet.pids() != pids
+    moved = sections.replace("red", "blue\nrun_in = daemon").replace("5000", "5001")
+    assert reload(d, moved) == ["plugin 'quiet': run_in: its processes are replaced"]
+    assert quiet.status() == "active"
     assert reload(d, BASE.replace("5000", "5001") + hooked) == ["plugin 'quiet': removed, it is stopped"]
     assert reload(d, sections.replace("5000", "5001")) == ["plugin 'quiet': added, it is started"]
 
@@ -653,6 +656,21 @@ def test_a_slow_stop_holds_up_neither_this_reload_nor_the_next(circusd: Start) -
     assert is_alive(old), time.monotonic() - began
     until(lambda: not is_alive(old))
     assert len(d.watcher("new").until_pids(2)) == 2
+
+
+def test_a_watcher_that_comes_back_starts_when_the_old_one_has_stopped(circusd: Start) -> None:
+    d = circusd(BASE + STUBBORN)
+    old = d.watcher("stubborn").pid()
+    d.write_ini(BASE)
+    d.call("reloadconfig")
+    d.write_ini(BASE + STUBBORN)
+    d.call("reloadconfig")
+    while True:
+        pids = d.watcher("stubborn").pids()
+        if not is_alive(old):
+            break
+        assert pids == []
+    assert len(d.watcher("stubborn").until_pids(1)) == 1
 
 
 def test_quit_wins_over_a_reload(circusd: Start) -> None:
