@@ -248,8 +248,12 @@ class EventSocket:
 
 def _has_sender(frame: zmq.Frame) -> bool:
     """Tell whether a peer said this; libzmq itself says how the subscriptions of a lost connection end."""
+    return _has(frame, "User-Id") or _has(frame, "Socket-Type")
+
+
+def _has(frame: zmq.Frame, name: str) -> bool:
     try:
-        return bool(frame.get("Socket-Type"))
+        return bool(frame.get(name))
     except zmq.ZMQError:
         return False
 
