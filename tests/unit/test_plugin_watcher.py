@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from circus_core.config.model import ArbiterConfig, PluginConfig, WatcherConfig
-from circus_core.plugin_watcher import CONFIG_VARIABLE, DAEMON_VARIABLE, plugin_command, plugin_keywords
+from circus_core.plugin_watcher import (
+    CONFIG_VARIABLE,
+    DAEMON_VARIABLE,
+    HANG_VARIABLE,
+    IN_DAEMON,
+    IN_PROCESS,
+    plugin_command,
+    plugin_keywords,
+)
 
 
 def _plugin(options: dict[str, Any] | None = None, **watcher: Any) -> PluginConfig:
@@ -77,7 +86,12 @@ def test_scalars_become_text_and_none_is_left_out() -> None:
 def test_everything_else_comes_from_the_watcher_of_the_section() -> None:
     plugin = _plugin({}, env={"HOME": "/h"}, graceful_timeout=3.0, uid="somebody")
     watcher = plugin_command(plugin, ArbiterConfig(), daemon_pid=42)
-    assert watcher.env == {"HOME": "/h", CONFIG_VARIABLE: '{"name": "plugin:mine"}', DAEMON_VARIABLE: "42"}
+    assert watcher.env == {
+        "HOME": "/h",
+        CONFIG_VARIABLE: '{"name": "plugin:mine"}',
+        DAEMON_VARIABLE: "42",
+        HANG_VARIABLE: "60.0",
+    }
     assert (watcher.name, watcher.graceful_timeout, watcher.singleton) == ("plugin:mine", 3.0, True)
 
 
@@ -108,3 +122,21 @@ def test_it_is_told_where_the_keys_of_the_daemon_are_unless_another_user_runs_it
     arbiter = ArbiterConfig(keys="/etc/circus/keys")
     assert plugin_command(_plugin({}), arbiter).env["CIRCUS_KEYS"] == "/etc/circus/keys"
     assert "CIRCUS_KEYS" not in plugin_command(_plugin({}, uid="somebody"), arbiter).env
+
+
+def test_a_plugin_in_the_daemon_is_a_single_thread_named_by_its_class() -> None:
+    plugin = replace(_plugin({"a": "1"}, numprocesses=3), run_in="daemon")
+    watcher = plugin_command(plugin, ArbiterConfig())
+    assert (watcher.backend, watcher.cmd, watcher.args) == (IN_DAEMON, "a.b.C", ())
+    assert (watcher.numprocesses, watcher.singleton) == (1, True)
+    assert _keywords(watcher) == {"a": "1", "name": "plugin:mine"}
+
+
+@pytest.mark.parametrize(("backend", "expected"), [("local", IN_PROCESS), ("containers", "containers")])
+def test_signs_of_life_are_heard_where_the_daemon_starts_the_process(backend: str, expected: str) -> None:
+    assert plugin_command(_plugin(backend=backend), ArbiterConfig()).backend == expected
+
+
+def test_a_hang_timeout_of_zero_is_none() -> None:
+    watcher = plugin_command(replace(_plugin(), hang_timeout=0.0), ArbiterConfig())
+    assert HANG_VARIABLE not in watcher.env
