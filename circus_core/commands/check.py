@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Answer, Command, Conversation, Result
+from circus_core.commands.ownership import file_refusal
 from circus_core.errors import CircusError
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Check(Command[CheckRequest, Checked]):
         return {name: os.path.abspath(path) for name, path in arguments.items()}
 
     async def execute(self, arbiter: ControlledArbiter, request: CheckRequest) -> Checked:
+        if arbiter.config.endpoint_owner is not None and request.path is not None:
+            raise file_refusal()
         report = await arbiter.check_file(request.path)
         return Checked(
             path=str(report.path),

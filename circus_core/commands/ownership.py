@@ -17,7 +17,7 @@ from circus_core.errors import MessageError
 if TYPE_CHECKING:
     from circus_core.config.model import WatcherConfig
 
-__all__ = ["check_added", "check_changed"]
+__all__ = ["check_added", "check_changed", "file_refusal"]
 
 HARMLESS: Final = frozenset(
     {
@@ -89,6 +89,13 @@ def check_changed(watcher: WatcherConfig, options: Mapping[str, Any], owner: str
             _check_own(key, value, owner)
         elif key not in HARMLESS:
             raise _refusal(key, f"the watcher does not run as {owner}")
+
+
+def file_refusal() -> MessageError:
+    """Return the answer to a request that names a configuration file: to check one is to import its hooks."""
+    return MessageError(
+        "'path' can't be given with endpoint_owner: circusd would read it with its own rights"
+    )
 
 
 def _check_own(key: str, value: Any, owner: str) -> None:

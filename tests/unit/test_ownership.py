@@ -125,6 +125,11 @@ def test_a_watcher_of_the_owner_is_known_by_name_and_number(arbiter: FakeArbiter
     assert carry_out("set", arbiter, name="sleeper", options={"cmd": "x"}) == {}
 
 
+def test_circusd_reads_no_file_of_the_owner(arbiter: FakeArbiter) -> None:
+    with pytest.raises(MessageError, match=r"^'path' can't be given with endpoint_owner"):
+        carry_out("check", arbiter, path="/home/me/circus.ini")
+
+
 def test_every_option_has_been_thought_about() -> None:
     thought = (
         ownership.HARMLESS | ownership.OWN | ownership.OWN_IF.keys() | ownership._CHECKS.keys() | {"uid"}
