@@ -71,22 +71,30 @@ Publish = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added(Event):
+    """The command `add` made a watcher."""
+
     action: ClassVar[str] = "add"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed(Event):
+    """The command `rm` forgets a watcher; it is stopped after this."""
+
     action: ClassVar[str] = "remove"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spawned(Event):
+    """A process was started, at `time`."""
+
     action: ClassVar[str] = "spawn"
     process_pid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Event):
+    """A watcher is active: all its processes are up. Not after a reload."""
+
     action: ClassVar[str] = "start"
 
 
@@ -109,27 +117,37 @@ class Reaped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped(Event):
+    """A watcher has stopped, or could not be started."""
+
     action: ClassVar[str] = "stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reloaded(Event):
+    """A graceful reload is done."""
+
     action: ClassVar[str] = "reload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated(Event):
+    """An option was changed by `set`; once for each."""
+
     action: ClassVar[str] = "updated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookSucceeded(Event):
+    """A hook of a watcher's section returned, also if it said no."""
+
     action: ClassVar[str] = "hook_success"
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookFailed(Event):
+    """A hook raised, or took too long."""
+
     action: ClassVar[str] = "hook_failure"
     name: str
     error: str
