@@ -31,7 +31,7 @@ HARMLESS: Final = frozenset(
 OWN: Final = frozenset(
     {
         *("cmd", "args", "executable", "shell", "shell_args", "working_dir"),
-        *("close_child_stdout", "close_child_stderr"),
+        *("close_child_stdout", "close_child_stderr", "tail_bytes"),
     }
 )
 """Of watchers that run as the owner: what takes effect only when the rights of circusd are gone."""
@@ -93,9 +93,7 @@ def check_changed(watcher: WatcherConfig, options: Mapping[str, Any], owner: str
 
 def file_refusal() -> MessageError:
     """Return the answer to a request that names a configuration file: to check one is to import its hooks."""
-    return MessageError(
-        "'path' can't be given with endpoint_owner: circusd would read it with its own rights"
-    )
+    return MessageError("'path' can't be given with endpoint_owner: circusd would read it as itself")
 
 
 def _check_own(key: str, value: Any, owner: str) -> None:
