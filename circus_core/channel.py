@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import zmq
 
 from circus_core.errors import CallError
 from circus_core.keys import secure
+
+if TYPE_CHECKING:
+    from circus_core.tunnel import Tunnel
 
 __all__ = [
     "DEFAULT_ENDPOINT",
@@ -29,7 +32,9 @@ _EVENTS_WAITING: Final = 10_000
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "*", "[::]"})
 
 
-def control_socket(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+def control_socket(
+    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, tunnel: Tunnel | None = None
+) -> zmq.Socket[bytes]:
     """Return a connected socket for requests; raises as `connect`.
 
     It takes a request only while it is connected: what was meant for now is not kept for a daemon that comes
@@ -38,12 +43,15 @@ def control_socket(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zm
     socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.IDENTITY, uuid.uuid4().hex.encode())
     socket.setsockopt(zmq.IMMEDIATE, 1)
-    connect(socket, endpoint)
+    connect(socket, endpoint, tunnel)
     return socket
 
 
 def events_socket(
-    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, topics: Sequence[str]
+    context: zmq.Context[zmq.Socket[bytes]],
+    endpoint: str,
+    topics: Sequence[str],
+    tunnel: Tunnel | None = None,
 ) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
     """Return a connected socket for events that begin with one of `topics`, or for all if there are none.
 
@@ -59,21 +67,25 @@ def events_socket(
         socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
     connections = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
     connections.setsockopt(zmq.LINGER, 0)
-    connect(socket, endpoint)
+    connect(socket, endpoint, tunnel)
     return socket, connections
 
 
-def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
+def connect(socket: zmq.Socket[bytes], endpoint: str, tunnel: Tunnel | None = None) -> None:
     """Connect a socket to an endpoint of a daemon, without waiting for it.
 
+    Args:
+        tunnel: leads to the machine from which the endpoint can be reached.
+
     Raises:
-        CallError: this is not an endpoint.
+        CallError: this is not an endpoint, or it can't be forwarded.
         KeysError: it asks for a key, and ours can't be used.
     """
     socket.setsockopt(zmq.LINGER, 0)
-    secure(socket, endpoint)
+    secure(socket, endpoint, is_tunnelled=tunnel is not None)
+    near = endpoint if tunnel is None else tunnel.forward(endpoint)
     try:
-        socket.connect(endpoint)
+        socket.connect(near)
     except zmq.ZMQError as error:
         raise CallError(f"endpoint must be tcp://HOST:PORT or ipc://PATH, got '{endpoint}'") from error
 

@@ -26,11 +26,12 @@ from circus_core.asking import (
     refuse_errors,
 )
 from circus_core.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket, reachable
-from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
+from circus_core.errors import CallError, CallTimeoutError, UnreachableError
 
 if TYPE_CHECKING:
     from circus_core.commands.command import Command, Result
     from circus_core.subscription import Subscription
+    from circus_core.tunnel import Tunnel
 
 __all__ = ["DEFAULT_ENDPOINT", "DEFAULT_PUBSUB_ENDPOINT", "CircusClient", "refuse_errors", "subscribe"]
 
@@ -52,26 +53,39 @@ class CircusClient:
         timeout: seconds until a call gives up, if it does not bring its own.
     """
 
-    def __init__(self, endpoint: str = DEFAULT_ENDPOINT, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        endpoint: str = DEFAULT_ENDPOINT,
+        *,
+        timeout: float = 5.0,
+        ssh_server: str | None = None,
+        ssh_keyfile: str | None = None,
+        tunnel: Tunnel | None = None,
+    ) -> None:
         """Connect, without waiting for the daemon.
 
         Args:
             endpoint: the control endpoint of the daemon.
             timeout: seconds until a call gives up.
+            ssh_server: `[user@]host[:port]` from which the endpoint can be reached; waits for the login.
+            ssh_keyfile: the private key for that, if ssh does not find it by itself.
+            tunnel: one that was made before, instead of a login of its own; it is not closed here.
 
         Raises:
-            CallError: this is not an endpoint.
+            CallError: this is not an endpoint, or there is no login.
             KeysError: it asks for a key, and ours can't be used.
         """
         self.endpoint = endpoint
         self.timeout = timeout
         self._turn = threading.Lock()
         self._subscriptions: set[Subscription] = set()
+        self._login = None if ssh_server is None else _log_in(ssh_server, ssh_keyfile)
+        self._tunnel = tunnel or self._login
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._socket = control_socket(self._context, endpoint)
-        except CircusError:
-            self._context.destroy(linger=0)
+            self._socket = control_socket(self._context, endpoint, self._tunnel)
+        except BaseException:
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -88,6 +102,8 @@ class CircusClient:
             subscription.close()
         with self._turn:
             self._context.destroy(linger=0)
+            if self._login is not None:
+                self._login.close()
 
     # -- to ask ------------------------------------------------------------------------------------------
 
@@ -176,7 +192,10 @@ class CircusClient:
 
         deadline = self._deadline(timeout)
         subscription = Subscription(
-            endpoint or self.events_endpoint(timeout=timeout), topics, on_close=self._subscriptions.discard
+            endpoint or self.events_endpoint(timeout=timeout),
+            topics,
+            on_close=self._subscriptions.discard,
+            tunnel=self._tunnel,
         )
         try:
             subscription.wait_until_connected(deadline - time.monotonic())
@@ -242,8 +261,14 @@ class CircusClient:
         return left > 0 and bool(self._socket.poll(int(left * 1000) + 1, direction))
 
 
+def _log_in(server: str, keyfile: str | None) -> Tunnel:
+    from circus_core.tunnel import open_tunnel  # starts ssh; only who asks for it pays for the import
+
+    return open_tunnel(server, keyfile)
+
+
 def subscribe(
-    endpoint: str = DEFAULT_PUBSUB_ENDPOINT, topics: tuple[str, ...] = ()
+    endpoint: str = DEFAULT_PUBSUB_ENDPOINT, topics: tuple[str, ...] = (), *, tunnel: Tunnel | None = None
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield topic and payload of each event whose topic begins with one of `topics`; all if there are none.
 
@@ -251,7 +276,7 @@ def subscribe(
     """
     from circus_core.subscription import Subscription
 
-    with Subscription(endpoint, topics) as subscription:
+    with Subscription(endpoint, topics, tunnel=tunnel) as subscription:
         while True:
             topic, payload = subscription.receive()[:2]
             yield topic, payload

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import zmq
 
 from circus_core.asking import ReceivedEvent, read_event
 from circus_core.channel import events_socket
 from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
+
+if TYPE_CHECKING:
+    from circus_core.tunnel import Tunnel
 
 __all__ = ["Subscription"]
 
@@ -30,6 +33,7 @@ class Subscription:
         topics: Sequence[str] = (),
         *,
         on_close: Callable[[Subscription], object] | None = None,
+        tunnel: Tunnel | None = None,
     ) -> None:
         """Connect without waiting.
 
@@ -37,6 +41,7 @@ class Subscription:
             endpoint: the event endpoint of the daemon.
             topics: beginnings of the topics that are wanted; all if there are none.
             on_close: is told when it is closed.
+            tunnel: leads to the machine from which the endpoint can be reached.
 
         Raises:
             CallError: this is not an endpoint.
@@ -47,7 +52,7 @@ class Subscription:
         self._taking = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._socket, self._connections = events_socket(self._context, endpoint, topics)
+            self._socket, self._connections = events_socket(self._context, endpoint, topics, tunnel)
         except CircusError:
             self._context.destroy(linger=0)
             raise

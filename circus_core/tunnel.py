@@ -36,10 +36,19 @@ _LONGEST_FOLDER: Final = 60
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "*", "[::]", "::"})
 
 # ssh lives no longer than whoever asked for it: when our end of its keeper's standard input is closed, which
-# the kernel does for a process that is killed, `read` returns. In the background it is deaf to Ctrl-C.
-_KEEPER: Final = (
-    'trap "" INT QUIT; ssh "$@" & exec >&- 2>&-; read -r _; kill $! 2>/dev/null; wait $!; rm -rf "$0"'
-)
+# the kernel does for a process that is killed, `read` returns. The other way round, the keeper closes its
+# standard output when ssh has ended. In the background ssh is deaf to Ctrl-C.
+_KEEPER: Final = """\
+trap '' INT QUIT
+exec 3<&0
+ssh "$@" 3<&- & ssh=$!
+{ read -r _ <&3; kill $ssh; } >/dev/null 2>&1 & leash=$!
+wait $ssh
+kill $leash
+exec >&- 2>&-
+read -r _ <&3
+rm -rf "$0"
+"""
 
 _OPTIONS: Final = (
     "ControlMaster=yes",  # further forwardings need no further login
@@ -149,6 +158,15 @@ class Tunnel:
             self._forwarded[endpoint] = f"ipc://{path}"
         return self._forwarded[endpoint]
 
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when ssh has ended, as it does when the connection breaks."""
+        return -1 if self._keeper is None else self._keeper.said
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ssh still runs."""
+        return self._keeper is not None and not self._keeper.has_word(0)
+
     def close(self) -> None:
         """Log out and wait until ssh has ended; again does nothing."""
         if self._keeper is not None:
@@ -206,7 +224,7 @@ class _Keeper:
     def __init__(self, folder: str, words: list[str], complaints: str) -> None:
         """`folder` is removed at the end; what ssh says goes to the file `complaints`."""
         held, self._leash = os.pipe()
-        self._said, said = os.pipe()
+        self.said, said = os.pipe()
         try:
             with open(complaints, "wb") as file:
                 self._process = subprocess.Popen(
@@ -214,7 +232,7 @@ class _Keeper:
                 )
         except BaseException:
             os.close(self._leash)
-            os.close(self._said)
+            os.close(self.said)
             raise
         finally:
             os.close(held)
@@ -222,8 +240,11 @@ class _Keeper:
 
     def wait_for_byte(self, timeout: float | None) -> bool:
         """Wait for the byte of LocalCommand; False if ssh ended before, or after `timeout` seconds."""
-        is_readable = bool(select.select([self._said], [], [], timeout)[0])
-        return is_readable and bool(os.read(self._said, 1))
+        return self.has_word(timeout) and bool(os.read(self.said, 1))
+
+    def has_word(self, timeout: float | None) -> bool:
+        """Wait until there is a byte of LocalCommand, or ssh has ended; False after `timeout` seconds."""
+        return bool(select.select([self.said], [], [], timeout)[0])
 
     def end(self) -> None:
         """Let go, and wait until both have ended."""
@@ -233,7 +254,7 @@ class _Keeper:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        os.close(self._said)
+        os.close(self.said)
 
 
 def open_tunnel(server: str, keyfile: str | None = None) -> Tunnel:

@@ -47,8 +47,8 @@ def carry_out(line: Line, daemon: ControlConversation, where: str = "") -> int:
             print(shown, flush=True, file=sys.stderr if is_aside else sys.stdout)
     except RefusedError as error:
         return _refused(error, command, line.settings, where)
-    except CallTimeoutError as error:
-        return complain(f"{where}{daemon.explain_silence(error)}")
+    except CallTimeoutError:
+        return complain(f"{where}{daemon.explain_silence()}")
     except CircusError as error:
         return complain(f"{where}error: {error}")
     return DONE

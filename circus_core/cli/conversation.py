@@ -78,7 +78,7 @@ class ControlConversation:
         self, command: str, properties: Mapping[str, Any], /, *, timeout: float
     ) -> dict[str, Any]:
         """Ask as `ask` does, but not if there would have to be a login first: CallError then."""
-        if self._settings.ssh is not None and self._tunnel is None:
+        if self._settings.ssh is not None and not (self._tunnel and self._tunnel.is_open):
             raise CallError(f"there is no login at {self._settings.ssh} yet")
         return self.ask(command, properties, timeout=timeout)
 
@@ -101,7 +101,7 @@ class ControlConversation:
         """Ask something short over another connection; raises CallTimeoutError."""
         from circus_core.client import CircusClient
 
-        with CircusClient(self._here(self.endpoint), timeout=timeout) as other:
+        with CircusClient(self.endpoint, timeout=timeout, tunnel=self._logged_in()) as other:
             other.send("numwatchers")
 
     def events(
@@ -110,12 +110,14 @@ class ControlConversation:
         from circus_core.client import subscribe
 
         endpoint = self._told_events_endpoint() if of_control else self._events_endpoint()
-        return subscribe(self._here(endpoint), tuple(topics))
+        return subscribe(endpoint, tuple(topics), tunnel=self._logged_in())
 
-    def explain_silence(self, error: CallTimeoutError) -> str:
+    def explain_silence(self) -> str:
         """Return what to tell a user who got no answer."""
         from circus_core.cli.silence import explain
 
+        if self._tunnel is not None and not self._tunnel.is_open:
+            return f"error: the login at {self._settings.ssh} has ended"
         return explain(self.endpoint, self._patience(), self._settings.ssh)
 
     def hang_up(self) -> None:
@@ -137,22 +139,22 @@ class ControlConversation:
         return self._default_patience if self._settings.timeout is None else self._settings.timeout
 
     def _connected(self) -> CircusClient:
+        if self._tunnel is not None and not self._tunnel.is_open:
+            self.close()
         if self._client is None:
             from circus_core.client import CircusClient
 
-            self._client = CircusClient(self._here(self.endpoint), timeout=self._patience())
+            self._client = CircusClient(self.endpoint, timeout=self._patience(), tunnel=self._logged_in())
         return self._client
 
-    def _here(self, endpoint: str) -> str:
-        """Return an endpoint as it can be reached from here: through the tunnel if there is to be one."""
+    def _logged_in(self) -> Tunnel | None:
+        """Return the tunnel, None if there is to be none."""
         server = self._settings.ssh
-        if server is None:
-            return endpoint
-        if self._tunnel is None:
+        if server is not None and self._tunnel is None:
             from circus_core.tunnel import open_tunnel
 
             self._tunnel = open_tunnel(server, self._settings.ssh_keyfile)
-        return self._tunnel.forward(endpoint)
+        return self._tunnel
 
     def _from_config(self, path: str) -> str:
         if self._configured is None:

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Final
 
 from circus_core.cli.carrying_out import carry_out, complain, version
-from circus_core.cli.command_line import Line, Settings, UsageError, command_help, parse
+from circus_core.cli.command_line import Line, Settings, command_help, parse
 from circus_core.cli.completion import Completer
 from circus_core.cli.conversation import ControlConversation
 from circus_core.cli.history import History
@@ -51,38 +51,48 @@ class Shell:
             history.load()
             self._bind()
         try:
-            self._carry_out("status")
-            while self._serve():
+            self._show_states()
+            while self._goes_on():
                 pass
         finally:
             if history is not None:
                 history.save()
         return 0
 
-    def _serve(self) -> bool:
+    def _show_states(self) -> None:
+        try:
+            self._carry_out("status")
+        except KeyboardInterrupt:
+            self._daemon.hang_up()
+            print()
+
+    def _goes_on(self) -> bool:
         """Read one line and carry it out; False at the end."""
         try:
-            text = input(self._prompt())
+            text = self._read()
+            if text is None or text.strip().partition(" ")[0] in _LEAVING:
+                return False
+            self._carry_out(text)
+        except KeyboardInterrupt:
+            self._daemon.hang_up()
+            print()
+        return True
+
+    def _read(self) -> str | None:
+        """Return a line; None at the end of the input, and after Ctrl-C with nothing typed."""
+        try:
+            return input(self._prompt())
         except EOFError:
             print()
-            return False
+            return None
         except KeyboardInterrupt:
             print()
-            return bool(self._readline and self._readline.get_line_buffer().strip())
-        word = text.strip().partition(" ")[0]
-        if word in _LEAVING:
-            return False
-        self._carry_out(text)
-        return True
+            is_dropped = self._readline is not None and self._readline.get_line_buffer().strip()
+            return "" if is_dropped else None
 
     def _carry_out(self, text: str) -> None:
         try:
             self._run(text)
-        except KeyboardInterrupt:
-            self._daemon.hang_up()
-            print()
-        except UsageError as error:
-            complain(f"error: {error}")
         except (CircusError, ValueError) as error:  # ValueError: a quote is not closed
             complain(f"error: {error}")
 

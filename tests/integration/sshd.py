@@ -116,11 +116,17 @@ class SshServer:
         return programs
 
 
-def ssh_programs(folder: Path) -> Iterator[int]:
-    """Yield the pids of every ssh that uses the configuration in this folder, and of their keepers."""
+def ssh_programs(folder: Path, name: str = "") -> Iterator[int]:
+    """Yield the pids of every ssh that uses the configuration in this folder, and of their keepers.
+
+    Args:
+        name: of those that are wanted, if not all.
+    """
     mark = str(folder / "ssh_config")
     key = str(folder / "key")
     for process in psutil.process_iter(["pid", "name", "cmdline"]):
         words = process.info["cmdline"] or []
+        if name not in ("", process.info["name"]):
+            continue
         if mark in words or (words[:1] == ["/bin/sh"] and key in words):
             yield int(process.info["pid"])

@@ -22,7 +22,8 @@ from circus_core.cli.conversation import ControlConversation
 from circus_core.errors import CallTimeoutError
 from circus_core.events import Added
 from circus_core.states import WatcherState
-from tests.controlled import ROOT, NoHooks, Served, kernel_commands
+from tests.controlled import NoHooks, Served
+from tests.integration.ctl import PROGRAM, ctl_environment
 from tests.integration.daemon import until
 
 
@@ -34,17 +35,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def environment(tmp_path: Path, served: Served) -> dict[str, str]:
-    """The environment of a circusctl of this checkout, whatever is installed."""
-    metadata = tmp_path / "installed" / "circus_core-0.1.0.dist-info"
-    metadata.mkdir(parents=True)
-    lines = [f"{name} = {place}\n" for name, place in kernel_commands().items()]
-    (metadata / "entry_points.txt").write_text("[circus.commands]\n" + "".join(lines))
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: circus-core\nVersion: 0.1.0\n")
-    path = os.pathsep.join([str(metadata.parent), str(ROOT)])
-    return {**os.environ, "PYTHONPATH": path, "CIRCUSCTL_ENDPOINT": served.controller.endpoint}
-
-
-PROGRAM = [sys.executable, "-m", "circus_core.cli.circusctl"]
+    return ctl_environment(tmp_path, served.controller.endpoint)
 
 
 def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:

@@ -14,8 +14,10 @@ import pytest
 
 from circus_core.client import CircusClient
 from circus_core.errors import CallError
+from circus_core.events import Added
 from circus_core.tunnel import Server, Tunnel, open_tunnel
 from tests.controlled import ROOT, Served
+from tests.integration.ctl import PROGRAM
 from tests.integration.daemon import DEADLINE, free_port, until
 from tests.integration.sshd import SSHD, SshServer, ssh_programs
 
@@ -32,7 +34,7 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]
 
 @pytest.fixture(params=["tcp", "ipc"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    control, events = ("tcp://127.0.0.1:*",) * 2
+    control, events = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
     if request.param == "ipc":
         control, events = f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events"
     with Served(control, events) as running:
@@ -49,9 +51,121 @@ def test_requests_go_through(sshd: SshServer, served: Served) -> None:
         assert other != here
         folder = Path(here.removeprefix("ipc://")).parent
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert len(list(ssh_programs(sshd.folder))) == 2
+        assert len(list(ssh_programs(sshd.folder))) == 3
     assert not folder.exists()
     assert not list(ssh_programs(sshd.folder))
+
+
+def test_a_client_logs_in_by_itself(sshd: SshServer, served: Served) -> None:
+    with CircusClient(
+        served.controller.endpoint, timeout=DEADLINE, ssh_server=sshd.address, ssh_keyfile=sshd.key
+    ) as client:
+        assert client.send("numwatchers")["numwatchers"] == 3
+        with client.events("watcher.w.") as events:
+            served.on_loop(lambda: served.controller.publish(Added(watcher="W", time=1.5)))
+            assert next(events).topic == "watcher.w.add"
+    assert not list(ssh_programs(sshd.folder))
+
+
+@pytest.fixture
+def ctl(tmp_path: Path, sshd: SshServer, served: Served) -> list[str]:
+    """The beginning of a command line of circusctl."""
+    options = ["--endpoint", served.controller.endpoint, "--ssh", sshd.address, "--ssh-keyfile", sshd.key]
+    return [*PROGRAM, *options]
+
+
+def test_circusctl_asks_through_ssh(ctl: list[str], sshd: SshServer) -> None:
+    done = subprocess.run([*ctl, "numwatchers"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
+    assert not list(ssh_programs(sshd.folder))
+
+
+def test_circusctl_says_what_ssh_says(ctl: list[str], sshd: SshServer) -> None:
+    words = [*ctl, "--ssh-keyfile", sshd.foreign_key, "list"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: ssh to {sshd.address}: ")
+    assert "Permission denied" in done.stderr
+
+
+def test_circusctl_tells_a_login_without_a_daemon(sshd: SshServer) -> None:
+    words = [*PROGRAM, "--timeout", "0.5", "--ssh", sshd.address, "--ssh-keyfile", sshd.key]
+    words += ["--endpoint", f"tcp://127.0.0.1:{free_port()}", "list"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Timed out.")
+    assert f"The login at {sshd.address} works" in done.stderr
+
+
+def test_circusctl_listens_through_ssh_and_leaves_nothing_when_killed(
+    ctl: list[str], sshd: SshServer, served: Served
+) -> None:
+    at = ctl.index("--endpoint")
+    words = [*ctl[:at], *ctl[at + 2 :], "listen", "watcher.w."]
+    environment = {**os.environ, "CIRCUSCTL_ENDPOINT": served.controller.endpoint}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as listening:
+        assert listening.stdout is not None
+        os.set_blocking(listening.stdout.fileno(), False)
+
+        def is_heard() -> bool:
+            assert listening.stdout is not None
+            served.on_loop(lambda: served.controller.publish(Added(watcher="W", time=1.5)))
+            return bool(listening.stdout.readline())
+
+        until(is_heard)
+        assert len(list(ssh_programs(sshd.folder))) == 3
+        listening.kill()
+    until(lambda: not list(ssh_programs(sshd.folder)), "ssh to be gone")
+
+
+def test_a_batch_logs_in_again_when_the_login_was_lost(ctl: list[str], sshd: SshServer) -> None:
+    with subprocess.Popen(
+        [*ctl, "--timeout", "3", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as batch:
+        assert batch.stdin is not None
+        assert batch.stdout is not None
+        for _ in range(2):
+            batch.stdin.write("numwatchers\n")
+            assert batch.stdout.readline() == "3\n"
+            (ssh,) = ssh_programs(sshd.folder, "ssh")
+            os.kill(ssh, signal.SIGTERM)
+            until(lambda: not list(ssh_programs(sshd.folder, "ssh")), "ssh to end")
+        batch.stdin.close()
+        assert batch.wait(DEADLINE) == 0
+
+
+def test_a_plugin_reaches_both_endpoints_through_ssh(sshd: SshServer, served: Served, tmp_path: Path) -> None:
+    out = tmp_path / "heard"
+    (tmp_path / "farlistener.py").write_text(
+        "from circus_core import CircusPlugin\n"
+        "class Listener(CircusPlugin):\n"
+        "    def handle_init(self):\n"
+        "        self.count = self.call('numwatchers')['numwatchers']\n"
+        "    def handle_recv(self, data):\n"
+        f"        with open({str(out)!r}, 'a') as file:\n"
+        "            file.write(f'{data[0].decode()} {self.count}\\n')\n"
+    )
+    with (sshd.folder / "ssh_config").open("a") as config:
+        config.write(f"IdentityFile {sshd.key}\n")
+    words = [sys.executable, "-m", "circus_core.cli.circus_plugin", "--ssh", sshd.address]
+    words += ["--endpoint", served.controller.endpoint, "--pubsub", served.controller.pubsub_endpoint]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    with subprocess.Popen(
+        [*words, "farlistener.Listener"], env=environment, stderr=subprocess.PIPE, text=True
+    ) as plugin:
+
+        def is_heard() -> bool:
+            served.on_loop(lambda: served.controller.publish(Added(watcher="W", time=1.5)))
+            return out.exists() and "watcher.w.add 3\n" in out.read_text()
+
+        try:
+            until(is_heard)
+            sshd.kill()
+            said = plugin.communicate(timeout=DEADLINE)[1]
+        finally:
+            plugin.kill()
+        assert f"the login at {sshd.address} has ended" in said
+        assert plugin.returncode == 1
 
 
 def test_a_key_that_is_not_admitted_is_refused_with_the_words_of_ssh(sshd: SshServer) -> None:
@@ -88,7 +202,7 @@ def test_an_sshd_that_dies_is_noticed(sshd: SshServer, served: Served) -> None:
         here = tunnel.forward(served.controller.endpoint)
         with CircusClient(here, timeout=0.5) as client:
             sshd.kill()
-            until(lambda: len(list(ssh_programs(sshd.folder))) < 2, "ssh to notice")
+            until(lambda: not tunnel.is_open, "ssh to notice")
             with pytest.raises(CallError):
                 client.send("numwatchers")
         with pytest.raises(CallError, match=r"^ssh to "):
@@ -109,7 +223,7 @@ def test_nothing_of_it_outlives_who_asked_for_it(sshd: SshServer, signum: signal
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
-        assert len(list(ssh_programs(sshd.folder))) == 2
+        assert len(list(ssh_programs(sshd.folder))) == 3
         process.send_signal(signum)
         process.wait(DEADLINE)
     until(lambda: not list(ssh_programs(sshd.folder)), "ssh to be gone")

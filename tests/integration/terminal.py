@@ -1,0 +1,86 @@
+"""A program on a terminal of tmux: typed into, and read from the screen."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.integration.daemon import DEADLINE, until
+
+__all__ = ["TMUX", "Terminal"]
+
+TMUX = shutil.which("tmux")
+
+
+# tmux does not tell everywhere how a program ended; Ctrl-C is for the program, not for this shell.
+_AND_TELL = 'trap "" INT; (trap - INT; exec "$@"); echo "[ended with $?]"; exec cat'
+
+
+class Terminal:
+    """A screen of 100 x 40. A context manager; the program is killed at the end if it still runs."""
+
+    def __init__(self, folder: Path, command: Sequence[str], env: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._tmux = [str(TMUX), "-S", str(folder / f"tmux-{secrets.token_hex(4)}"), "-f", "/dev/null"]
+        self._command = ["/bin/sh", "-c", _AND_TELL, "sh", *command]
+        self._env = {**env, "LC_ALL": "C.UTF-8"}
+
+    def __enter__(self) -> Self:
+        terminal = ["set", "-g", "default-terminal", "tmux-256color", ";"]
+        subprocess.run(
+            [*self._tmux, *terminal, "new-session", "-d", "-x", "100", "-y", "40", *self._command],
+            env=self._env,
+            cwd=self._folder,
+            check=True,
+            timeout=DEADLINE,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run("kill-server")
+
+    def type(self, *keys: str) -> None:
+        """Press keys: Enter, Tab, C-c and so on; everything else is typed as it is."""
+        for key in keys:
+            named = re.fullmatch(r"Enter|Tab|Space|BSpace|Up|Down|Escape|C-.", key)
+            self._run("send-keys", *([] if named else ["-l"]), "--", key)
+
+    def screen(self, *, colours: bool = False) -> str:
+        """Return what is on the screen and above it, blanks at the ends of lines left out."""
+        text = self._run("capture-pane", "-p", "-S", "-", *(["-e"] if colours else []))
+        return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n")
+
+    def wait_for(self, text: str, *, count: int = 1, colours: bool = False) -> str:
+        """Wait until the screen shows a text so many times; returns the screen."""
+        until(
+            lambda: self.screen(colours=colours).count(text) >= count,
+            lambda: f"{text!r} x {count} in:\n{self.screen(colours=colours)}",
+        )
+        return self.screen(colours=colours)
+
+    def wait_for_line(self, text: str) -> None:
+        """Wait until the last line of the screen is this."""
+        until(lambda: self.last_line() == text, lambda: f"last line {text!r} in:\n{self.screen()}")
+
+    def last_line(self) -> str:
+        return self.screen().rpartition("\n")[2]
+
+    def exit_status(self) -> int:
+        """Wait for the end of the program."""
+        found = re.search(r"^\[ended with (\d+)\]$", self.wait_for("\n[ended with "), re.MULTILINE)
+        assert found
+        return int(found[1])
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(
+            [*self._tmux, *words], capture_output=True, text=True, timeout=DEADLINE, check=False
+        )
+        return done.stdout
