@@ -169,6 +169,20 @@ def test_the_tail_outlives_stop_restart_and_reload_and_follows_set(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing of web: its tail_bytes is 0\n")
 
 
+def test_a_changed_file_changes_what_is_kept_and_replaces_nothing(
+    start: Start, mouths: Callable[[str], Mouth]
+) -> None:
+    mouth = mouths("mouth")
+    daemon = start(speaker("web", mouth.path))
+    pid = daemon.watcher("web").pid()
+    mouth.say("one\n")
+    until(lambda: logs(daemon) == ["web.1 | one"])
+    daemon.write_ini(speaker("web", mouth.path, tail_bytes=0))
+    daemon.call("reloadconfig", waiting=True)
+    assert logs(daemon) == []
+    assert daemon.watcher("web").pid() == pid
+
+
 def test_a_watcher_without_streams_is_said_to_have_no_output_here(start: Start) -> None:
     daemon = start("[watcher:plain]\ncmd = sh -c 'echo to the output of circusd; exec sleep 1000'\n")
     done = daemon.ctl("logs", "plain")
