@@ -33,7 +33,8 @@ def render() -> str:
 
 def _section(command: Command[Any, Any]) -> str:
     summary, _, rest = (inspect.getdoc(command) or "").partition("\n")
-    parts = [f"### {command.name}", f"{summary}.", rest.strip(), f"    {usage(command)}"]
+    role = "The role `read` may have it." if command.access == "read" else ""
+    parts = [f"### {command.name}", f"{summary}.", rest.strip(), role, f"    {usage(command)}"]
     rows = [_row(argument) for argument in command.arguments]
     if rows:
         parts.append("\n".join(["| typed | in `properties` | meaning |", "|---|---|---|", *rows]))
