@@ -70,6 +70,9 @@ class Link(Protocol):
     def when_connected(self, then: Callable[[], None]) -> None:
         """Have `then` called, on the loop given to `listen`, when no further event can be missed."""
 
+    def when_lost(self, then: Callable[[], None]) -> None:
+        """Have `then` called, on the loop given to `listen`, when there is no way back to the daemon."""
+
     def receive(self) -> Arrival | Gap | None:
         """Return the next event, None if there is none yet. Does not wait."""
 
@@ -142,6 +145,16 @@ class SocketLink:
             self._loop.add_reader(self._connections.fileno(), look)
             self._loop.call_soon(look)
 
+    def when_lost(self, then: Callable[[], None]) -> None:
+        """A login that has ended is not repeated: whoever runs the plugin knows when to try again."""
+
+        def lost(tunnel: Tunnel, loop: asyncio.AbstractEventLoop) -> None:
+            loop.remove_reader(tunnel.fileno())
+            then()
+
+        if self._tunnel is not None and self._loop is not None:
+            self._loop.add_reader(self._tunnel.fileno(), lost, self._tunnel, self._loop)
+
     def receive(self) -> Arrival | Gap | None:
         try:
             frames = self._events.recv_multipart(zmq.NOBLOCK)
@@ -156,6 +169,8 @@ class SocketLink:
         if self._loop is not None:
             self._loop.remove_reader(self._events.fileno())
             self._loop.remove_reader(self._connections.fileno())
+            if self._tunnel is not None:
+                self._loop.remove_reader(self._tunnel.fileno())
             self._loop = None
         with self._turn:
             self._control.close()

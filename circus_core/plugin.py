@@ -88,6 +88,7 @@ class CircusPlugin:
         self._handling: asyncio.Task[None] | None = None  # an event whose handler is a coroutine
         self._thread: int | None = None
         self._is_ending = False
+        self._is_lost = False
 
     # -- to override ---------------------------------------------------------------------------------------
 
@@ -207,6 +208,7 @@ class CircusPlugin:
 
         Raises:
             ValueError: the plugin is inactive.
+            CallError: the daemon can't be reached: there is no login at ssh_server, or it has ended.
         """
         if not self.active:
             raise ValueError("Will not start an inactive plugin")
@@ -222,6 +224,8 @@ class CircusPlugin:
         finally:
             self._end()
             self._close()
+        if self._is_lost:
+            raise CallError(f"the login at {self.ssh_server} has ended")
 
     def stop(self) -> None:
         """Call handle_stop and let `start` return. From any thread; handle_stop runs in that of `start`."""
@@ -238,9 +242,14 @@ class CircusPlugin:
         loop = _asyncio_loop(self.loop)
         link = self._connected()
         link.listen(loop, self._deliver_waiting)
+        link.when_lost(self._lost)
         if self._life.show is not None:
             loop.call_soon(self._life.go_on, loop)
             link.when_connected(self._life.ready)
+
+    def _lost(self) -> None:
+        self._is_lost = True
+        self.stop()
 
     def _end(self) -> None:
         self._is_ending = True

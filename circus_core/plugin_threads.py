@@ -389,6 +389,9 @@ class DaemonLink:
         if self._heard is not None:
             self._heard[0].call_soon(then)
 
+    def when_lost(self, then: Callable[[], None]) -> None:
+        pass  # the daemon is around us
+
     def receive(self) -> Arrival | Gap | None:
         self._is_called = False  # before the look: what comes after it calls again
         try:
