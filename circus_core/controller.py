@@ -187,8 +187,12 @@ class Controller:
             del self._unfinished[routing_id]
 
     def _refuse_late(self, late: list[tuple[list[bytes], bytes]]) -> None:
-        """Answer all behind the last read: whoever is answered may ask again, and nobody would hear it."""
-        error = CommandError("circusd ends or restarts: ask again later")
+        """Answer all behind the last read: whoever is answered may ask again, and nobody would hear it.
+
+        The words of a restart are those of 0.19, by which clients know that they may ask again.
+        """
+        is_restarting = self._arbiter.is_restarting
+        error = CommandError("arbiter is restarting: ask again" if is_restarting else "circusd ends")
         for way_back, body in late:
             self._send(way_back, self._dispatcher.refusal(body, error))
 

@@ -216,6 +216,7 @@ class FakeArbiter:
     gate: if given, awaitables wait for it; set it from the test's thread with `Served.release`.
     failure: if given, awaitables raise it.
     refusal: what a reload of the configuration would be refused for.
+    is_restarting: it ends to be made anew.
     ended: pids of processes that turn out to have ended when they are measured.
     dropped: bytes of output that were lost, by watcher.
     """
@@ -225,6 +226,7 @@ class FakeArbiter:
     gate: asyncio.Event | None = None
     failure: Exception | None = None
     refusal: str = ""
+    is_restarting: bool = False
     ended: set[int] = field(default_factory=set)
     dropped: dict[str, int] = field(default_factory=dict)
 

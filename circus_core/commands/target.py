@@ -106,6 +106,10 @@ class ControlledArbiter(Protocol):
     def tails(self) -> Tails:
         """Who waits for output is told there."""
 
+    @property
+    def is_restarting(self) -> bool:
+        """It ends to be made anew."""
+
     def iter_watchers(self) -> Iterable[ControlledWatcher]:
         """Highest priority first."""
 

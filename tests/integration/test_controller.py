@@ -258,8 +258,14 @@ def test_at_the_end_those_who_wait_are_told_and_the_endpoints_are_free(tmp_path:
         assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_request_that_comes_while_the_endpoints_close_is_told_so(tmp_path: Path, peers: Peers) -> None:
+@pytest.mark.parametrize(
+    ("is_restarting", "reason"), [(True, "arbiter is restarting: ask again"), (False, "circusd ends")]
+)
+def test_a_request_that_comes_while_the_endpoints_close_is_told_so(
+    tmp_path: Path, peers: Peers, is_restarting: bool, reason: str
+) -> None:
     with Served(f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events") as served:
+        served.arbiter.is_restarting = is_restarting
         served.hold()
         waiting, late = (peers.dealer(served.controller.endpoint) for _ in range(2))
         late.send(b'{"command": "numwatchers"}')
@@ -269,7 +275,7 @@ def test_a_request_that_comes_while_the_endpoints_close_is_told_so(tmp_path: Pat
         served.loop.call_soon_threadsafe(served._end.set)
         wait_until(lambda: served.controller.is_closing, "the end has begun")
         late.send(b'{"command": "numwatchers"}')
-        assert receive(late)["reason"] == "circusd ends or restarts: ask again later"
+        assert receive(late)["reason"] == reason
         assert receive(waiting)["reason"] == "circusd ends"
 
 
