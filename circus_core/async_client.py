@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -30,6 +30,7 @@ from circus_core.port import Port
 
 if TYPE_CHECKING:
     from circus_core.commands.command import Command, Result
+    from circus_core.tunnel import Tunnel
 
 __all__ = ["AsyncCircusClient", "AsyncSubscription"]
 
@@ -48,14 +49,26 @@ class AsyncCircusClient:
         timeout: seconds until a call gives up, if it does not bring its own.
     """
 
-    def __init__(self, endpoint: str = DEFAULT_ENDPOINT, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        endpoint: str = DEFAULT_ENDPOINT,
+        *,
+        timeout: float = 5.0,
+        ssh_server: str | None = None,
+        ssh_keyfile: str | None = None,
+    ) -> None:
         """Keep what is given; the first call connects.
 
         Args:
             endpoint: the control endpoint of the daemon.
             timeout: seconds until a call gives up.
+            ssh_server: `[user@]host[:port]` from which the endpoint can be reached. The login counts towards
+                the timeout of the calls that wait for it, and goes on for those that come later.
+            ssh_keyfile: the private key for that, if ssh does not find it by itself.
         """
         self.endpoint = endpoint
+        self._login = None if ssh_server is None else _Login(ssh_server, ssh_keyfile)
+        self._connecting = asyncio.Lock()
         self.timeout = timeout
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._port: Port | None = None
@@ -85,6 +98,8 @@ class AsyncCircusClient:
             self._port.close()
             self._port = None
         self._context.destroy(linger=0)
+        if self._login is not None:
+            self._login.close()
 
     # -- to ask ------------------------------------------------------------------------------------------
 
@@ -135,7 +150,7 @@ class AsyncCircusClient:
         limit = self.timeout if timeout is None else timeout
         subscription = AsyncSubscription(
             self,
-            self._context,
+            self._open_events,
             topics,
             endpoint=endpoint,
             timeout=limit,
@@ -172,7 +187,7 @@ class AsyncCircusClient:
 
     async def _send(self, body: bytes, deadline: float) -> None:
         """Send when there is a connection; UnreachableError and not sent if there is none in time."""
-        self._connect()
+        await self._connect(deadline)
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unsent[sent] = body
         self._send_unsent()
@@ -183,13 +198,38 @@ class AsyncCircusClient:
             self._unsent.pop(sent, None)
             _drop(sent)
 
-    def _connect(self) -> None:
+    async def _connect(self, deadline: float) -> None:
+        self._check_that_it_is_open()
+        if self._port is not None:
+            return
+        if self._login is None:
+            self._use(control_socket(self._context, self.endpoint))
+            return
+        late = UnreachableError(f"Timed out. There is no login at {self._login.server}")
+        await _in_time(asyncio.ensure_future(self._connect_through(self._login)), deadline, late)
+
+    async def _connect_through(self, login: _Login) -> None:
+        async with self._connecting:
+            if self._port is None:
+                tunnel = await login.tunnel_to(self.endpoint)
+                self._check_that_it_is_open()
+                self._use(control_socket(self._context, self.endpoint, tunnel))
+
+    def _use(self, socket: zmq.Socket[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        self._port = Port(socket, self._on_reply, loop=loop, after_turn=self._send_unsent)
+
+    def _check_that_it_is_open(self) -> None:
         if self._is_closed:
             raise CallError("the client is closed")
-        if self._port is None:
-            socket = control_socket(self._context, self.endpoint)
-            loop = asyncio.get_running_loop()
-            self._port = Port(socket, self._on_reply, loop=loop, after_turn=self._send_unsent)
+
+    async def _open_events(
+        self, endpoint: str, topics: Sequence[str]
+    ) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+        """Return what `events_socket` does."""
+        tunnel = None if self._login is None else await self._login.tunnel_to(endpoint)
+        self._check_that_it_is_open()
+        return events_socket(self._context, endpoint, topics, tunnel)
 
     def _send_unsent(self) -> None:
         """Send what waits, as far as the connection takes it; called again when something has changed.
@@ -222,6 +262,9 @@ class AsyncCircusClient:
             call.set_result(reply)
 
 
+_OpenEvents = Callable[[str, Sequence[str]], Awaitable[tuple[zmq.Socket[bytes], zmq.Socket[bytes]]]]
+
+
 class AsyncSubscription:
     """Events as they come; see `AsyncCircusClient.events`. Belongs to the loop; one task takes them.
 
@@ -231,7 +274,7 @@ class AsyncSubscription:
     def __init__(
         self,
         client: AsyncCircusClient,
-        context: zmq.Context[zmq.Socket[bytes]],
+        open_socket: _OpenEvents,
         topics: Sequence[str],
         *,
         endpoint: str | None,
@@ -239,7 +282,7 @@ class AsyncSubscription:
         on_close: Callable[[AsyncSubscription], object],
     ) -> None:
         self._client = client
-        self._context = context
+        self._open_socket = open_socket
         self._topics = topics
         self._endpoint = endpoint
         self._timeout = timeout
@@ -299,7 +342,7 @@ class AsyncSubscription:
 
     async def _connect(self, deadline: float) -> None:
         endpoint = self._endpoint or await self._client.events_endpoint(timeout=self._timeout)
-        self._socket, connections = events_socket(self._context, endpoint, self._topics)
+        self._socket, connections = await self._open_socket(endpoint, self._topics)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 await self._receive(connections)
@@ -332,6 +375,43 @@ class AsyncSubscription:
             finally:
                 self._waiting.end()
                 self._waiting = None
+
+
+class _Login:
+    """A tunnel that is made on a thread when it is first needed."""
+
+    def __init__(self, server: str, keyfile: str | None) -> None:
+        self.server = server
+        self._keyfile = keyfile
+        self._making: asyncio.Future[Tunnel] | None = None
+        self._made: Tunnel | None = None
+        self._is_closed = False
+
+    async def tunnel_to(self, endpoint: str) -> Tunnel:
+        """Return the tunnel, in which an endpoint is forwarded so that asking for it takes no time.
+
+        The login goes on if this is cancelled. Raises CallError: there is none, or no forwarding.
+        """
+        if self._making is None:
+            self._making = asyncio.get_running_loop().run_in_executor(None, self._make)
+            self._making.add_done_callback(_drop)
+        tunnel = await asyncio.shield(self._making)
+        await asyncio.to_thread(tunnel.forward, endpoint)
+        return tunnel
+
+    def close(self) -> None:
+        """Log out; a login that is under way is given back as soon as it is done."""
+        self._is_closed = True
+        if self._made is not None:
+            self._made.close()
+
+    def _make(self) -> Tunnel:
+        from circus_core.tunnel import open_tunnel
+
+        made = self._made = open_tunnel(self.server, self._keyfile)
+        if self._is_closed:
+            made.close()
+        return made
 
 
 class _Wait:
