@@ -60,6 +60,7 @@ def _for_bash(found: Sequence[Candidate], begun: Begun) -> list[str]:
     """Return what bash puts in the place of its word, which begins behind the last of its word breaks."""
     if begun.quote:
         return [each.word for each in found]
-    breaks = os.environ.get("COMP_WORDBREAKS", "").replace("\\", "")
-    kept = max((begun.word.rfind(character) for character in breaks), default=-1) + 1
+    # A blank in the word was quoted, or it would have ended it.
+    breaks = [each for each in os.environ.get("COMP_WORDBREAKS", "") if not each.isspace() and each != "\\"]
+    kept = max((begun.word.rfind(each) for each in breaks), default=-1) + 1
     return [_SPECIAL.sub(r"\\\1", each.word[kept:]) for each in found]
