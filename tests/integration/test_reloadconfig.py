@@ -431,6 +431,27 @@ def test_an_address_that_is_held_by_another_socket_of_the_daemon_is_named(circus
     assert "is held by socket 'front'" in reason
 
 
+def test_sockets_of_each_process_are_tried_before_anybody_needs_them(circusd: Start) -> None:
+    port, other = free_port(), free_port()
+    d = circusd(BASE)
+    put(d, server=SERVER)
+    web = server(port, script=f"{d.folder}/server.py") + "so_reuseport = True\n"
+    reload(d, BASE + web)
+    until(lambda: _is_open(port))
+    old = d.watcher("web").pids()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        assert "address already in use" in refused(
+            d, BASE + web.replace(f"port = {port}", f"port = {number}")
+        )
+    assert ask(port).status == 200
+    assert d.watcher("web").pids() == old
+    reload(d, BASE + web.replace(f"port = {port}", f"port = {other}"))
+    until(lambda: _is_open(other))
+    assert not set(d.watcher("web").pids()) & set(old)
+    assert not _is_open(port)
+
+
 def test_sockets_that_come_and_go(circusd: Start) -> None:
     port = free_port()
     d = circusd(BASE)
