@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
 from typing import Final
 
 from circus_streams.chunks import Source
@@ -35,14 +34,14 @@ class FancyStdoutStream(TerminalStream):
         self._time_format = time_format
         self._start = f"\x1b[0;3{number};40m"
 
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         if b"\n\n" in lines:
             lines = EMPTY_LINES.sub(b"", lines)
         if not source.has_begun:
             lines = lines.lstrip(b"\n")
         if lines:
             start, reset = ("", b"") if "NO_COLOR" in os.environ else (self._start, b"\x1b[0m")
-            text = f"{start}{when.strftime(self._time_format)} [{source.origin.pid}] | "
+            text = f"{start}{self._time(timestamp).strftime(self._time_format)} [{source.origin.pid}] | "
             prefix = text.encode("utf-8", "replace")
             self._terminal.write(
                 source.origin, prefixed(lines, prefix, has_begun=source.has_begun, suffix=reset)

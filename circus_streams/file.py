@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from typing import ClassVar
 
 from circus_streams.chunks import Source
@@ -48,9 +47,10 @@ class BaseFileStream(LineStream):
         self._files = LogFiles(os.path.abspath(os.fspath(filename)), rotation, self.files, follow=follow)
         super().__init__(self._files)
 
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         if self._time_format:
-            prefix = f"{when.strftime(self._time_format)} [{source.origin.pid}] | ".encode("utf-8", "replace")
+            when = self._time(timestamp).strftime(self._time_format)
+            prefix = f"{when} [{source.origin.pid}] | ".encode("utf-8", "replace")
             lines = prefixed(lines, prefix, has_begun=source.has_begun)
         self._files.write(source.origin, lines)
 

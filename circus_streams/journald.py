@@ -6,7 +6,6 @@ compiled on each machine, and this is a few lines.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from circus_streams.chunks import Source
@@ -54,7 +53,7 @@ class JournaldStream(LineStream):
         self._identifier = identifier
         self._longest = message_size(max_message)
 
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         fields = self._fields(source)
         self._sender.send([fields + _field("MESSAGE", text) for text in pieces(lines, self._longest)])
 

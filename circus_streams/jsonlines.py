@@ -60,10 +60,10 @@ class JsonStream(LineStream):
         )
         super().__init__(self._lines)
 
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         whole, _, part = lines.rpartition(b"\n")
         head = {
-            "time": self._formatted(when),
+            "time": self._formatted(self._time(timestamp)),
             "watcher": source.origin.watcher,
             "wid": source.origin.wid,
             "pid": source.origin.pid,

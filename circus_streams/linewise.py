@@ -81,7 +81,7 @@ class LineStream(ABC):
             data = self._complete(source, payload(chunk))
             self._taken = chunk
             if data:
-                self._pass_on(source, data, self._time(chunk.get("timestamp")))
+                self._pass_on(source, data, chunk.get("timestamp"))
         self._taken = None
 
     def end_of_output(self, pid: int, name: str) -> None:
@@ -91,7 +91,7 @@ class LineStream(ABC):
         if source is not None:
             rest = self._last_words(source)
             if rest:
-                self._pass_on(source, rest, self._time(None))
+                self._pass_on(source, rest, None)
             self._output.end(source.origin)
             del self._sources[pid, name]
 
@@ -99,8 +99,12 @@ class LineStream(ABC):
         return source.lines(data)
 
     @abstractmethod
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
-        """Take whole lines, the last of which may be unfinished, and try to write them; raises OSError."""
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
+        """Take whole lines, the last of which may be unfinished, and try to write them; raises OSError.
+
+        Args:
+            timestamp: when they were read, if that is known; for _time().
+        """
 
     def _source(self, chunk: Mapping[str, Any]) -> Source:
         key = chunk.get("pid", 0), chunk.get("name", "")
@@ -112,9 +116,9 @@ class LineStream(ABC):
     def _time(self, timestamp: float | None) -> datetime:
         return self.now() if timestamp is None else self.fromtimestamp(timestamp)
 
-    def _pass_on(self, source: Source, data: bytes, when: datetime) -> None:
+    def _pass_on(self, source: Source, data: bytes, timestamp: float | None) -> None:
         try:
-            self._deliver(source, data, when)
+            self._deliver(source, data, timestamp)
         finally:
             source.has_begun = not data.endswith(b"\n")
 

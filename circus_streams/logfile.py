@@ -88,12 +88,17 @@ class LogFile:
         self.take(data)
 
     def flush(self, rotation: Rotation) -> None:
-        """Append what was taken, rotating between lines.
+        """Append what was taken; raises OSError."""
+        self.write(b"", rotation)
+
+    def write(self, data: bytes, rotation: Rotation) -> None:
+        """Take whole lines and append all that was taken, rotating between lines.
 
         Raises:
             OSError: not all is written yet; the next flush() goes on.
         """
         with self._lock:
+            self._unwritten += data
             try:
                 while self._unwritten:
                     self._write_some(rotation)
@@ -231,9 +236,13 @@ class LogFiles:
         use = self._use(path)
         if not self._is_one:
             use.sources.add((origin.pid, origin.name))
-        use.file.take(data)
         self._unfinished.add(path)
-        self._flush(path)
+        if self._follow:
+            use.file.take(data)
+            self._flush(path)
+        else:
+            use.file.write(data, self._rotation)
+            self._unfinished.discard(path)
 
     def flush(self) -> None:
         """Write what could not be written; raises OSError."""

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ log = logging.getLogger("circus.streams")
 
 SUFFIXES: Final = (".gz", ".zst")
 BLOCK: Final = 256 * 1024  # bytes compressed at a time; meanwhile other threads run
-NICENESS: Final = 10
 
 
 class Packed(Protocol):
@@ -107,14 +105,14 @@ class Packer:
             self._thread.start()
 
     def _run(self, _owner: LogFile, rotation: Rotation, how: Compression) -> None:
-        _be_nice()
         while (plain := self._next(rotation)) is not None:
             with plain, self._turn:
                 try:
                     self._pack(plain, rotation, how)
-                except OSError as error:
+                except Exception as error:  # noqa: BLE001  also what a library for it raises
                     self._failed.add(_identity(os.fstat(plain.fileno())))
-                    log.warning("%s: a rotated file stays uncompressed: %s", self._path, error.strerror)
+                    reason = getattr(error, "strerror", None) or error
+                    log.warning("%s: a rotated file stays uncompressed: %s", self._path, reason)
                 finally:
                     with contextlib.suppress(OSError):
                         os.unlink(self._scratch)
@@ -159,10 +157,3 @@ class Packer:
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-def _be_nice() -> None:
-    """Let everything else go first; the niceness of Linux is one of the thread, setpriority(2)."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from circus_streams.chunks import Origin, Source
@@ -49,7 +48,7 @@ class StdoutStream(TerminalStream):
     def _complete(self, source: Source, data: bytes) -> bytes:
         return source.lines(data) if self._has_prefix else source.characters(data)
 
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         if self._has_prefix:
             lines = prefixed(lines, self._prefix(source.origin), has_begun=source.has_begun)
         self._terminal.write(source.origin, lines)

@@ -63,8 +63,8 @@ class SyslogStream(LineStream):
         self._hostname = _field(hostname or socket.gethostname(), 255)
         self._longest = message_size(max_message)
 
-    def _deliver(self, source: Source, lines: bytes, when: datetime) -> None:
-        header = self._header(source, when)
+    def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
+        header = self._header(source, self._time(timestamp))
         self._sender.send([header + text for text in pieces(lines, self._longest)])
 
     def _header(self, source: Source, when: datetime) -> bytes:

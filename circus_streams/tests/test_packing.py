@@ -101,8 +101,8 @@ def test_compressed_files_count_when_compression_is_switched_off(log: Path) -> N
 
 
 def test_a_writer_does_not_wait_for_compression(log: Path) -> None:
-    """64 MB take a second or more to compress: the next line is written before that."""
-    log.write_bytes(os.urandom(32 << 20).hex().encode())
+    """16 MB take half a second or more to compress: the next line is written before that."""
+    log.write_bytes(os.urandom(8 << 20).hex().encode())
     stream = FileStream(log, max_bytes="1K", backup_count=1, compress="gzip")
     stream(chunk("next\n"))
     assert log.read_text() == "next\n"

@@ -216,12 +216,13 @@ class TestConnections:
     ) -> None:
         monkeypatch.setattr(sockets, "TIMEOUT", 0.2)
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        lines = [b"%06d " % number + b"x" * 3000 for number in range(4000)]
+        lines = [b"%06d " % number + b"x" * 3000 for number in range(3000)]
         stream = self._stream(receiver)
         refused = _chunk(b"\n".join(lines) + b"\n")
         with pytest.raises(TimeoutError):
             stream(refused)
         connection, _ = receiver.accept()
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         connection.close()  # with much unread: a reset
         received: list[bytes] = []
         reader = threading.Thread(target=lambda: received.append(_read(receiver, until=lines[-1])))
