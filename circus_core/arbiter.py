@@ -40,6 +40,7 @@ __all__ = ["Arbiter", "Control", "ControlFactory", "PluginBackends"]
 
 log = logging.getLogger("circus")
 
+_LAST_LINES: Final = 0.2  # seconds for those who follow output to ask for the last of it
 _LAST_PATIENCE: Final = 10.0  # seconds beyond all grace times before the daemon ends without a process
 
 
@@ -603,6 +604,8 @@ class Arbiter:
 
     async def _close_control(self) -> None:
         self.tails.finish()  # who waits for output is answered, and holds up nothing
+        if self.tails.are_awaited(asyncio.get_running_loop().time()):
+            await asyncio.sleep(_LAST_LINES)
         control, self._control = self._control, None
         if control is not None:
             await control.close()

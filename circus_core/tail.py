@@ -18,6 +18,7 @@ __all__ = ["LINE_LIMIT", "Line", "Listener", "Origin", "Reading", "Tail", "Tails
 KIB: Final = 1024
 CHUNK_LIMIT: Final = 64 * KIB  # bytes of one chunk; longer ones are kept as several
 CHUNK_COST: Final = 200  # bytes of memory that a chunk takes beside its data
+_FOLLOWERS: Final = 100  # for whom the end is held up
 LINE_LIMIT: Final = 32 * KIB
 """A line that has this many bytes at the end of a chunk is shown in pieces: they can be sent in one reply."""
 
@@ -230,6 +231,7 @@ class Tails:
         self._numbers = itertools.count(1)
         self._generation = 0
         self._listeners: list[Listener] = []
+        self._answered: deque[float] = deque(maxlen=_FOLLOWERS)  # when, of those who will ask again
 
     def make(self, limit: int, time: float) -> Tail:
         """Return the tail of a new watcher; `time` in seconds since the epoch."""
@@ -250,6 +252,19 @@ class Tails:
             self._listeners.remove(listener)
             for tail in heard:
                 tail.remove_listener(listener)
+
+    def asked(self) -> None:
+        """Somebody who follows asks for what has come."""
+        if self._answered:
+            self._answered.popleft()
+
+    def answered(self, time: float) -> None:
+        """Somebody who follows was answered, at `time` of any clock, and will ask again."""
+        self._answered.append(time)
+
+    def are_awaited(self, time: float) -> bool:
+        """Tell whether somebody who follows is about to ask again: he was answered within the last second."""
+        return any(time - answered < 1 for answered in self._answered)
 
     def finish(self) -> None:
         """The end: nobody need wait any longer."""

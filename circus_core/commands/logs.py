@@ -25,6 +25,7 @@ REPLY_SIZE: Final = 256 * 1024
 """Characters of lines in a reply, as JSON, at which it ends; a single line has at most about 600 000."""
 
 _LINE_SIZE: Final = 150  # characters of a line in a reply beside its message and its watcher
+_THE_END: Final = "circusd has ended"
 _WAIT: Final = 10.0  # seconds that circusctl lets the daemon wait for output
 _GRACE: Final = 5.0  # seconds beyond that until the daemon counts as gone
 
@@ -147,7 +148,7 @@ class Logs(Command[LogsRequest, LogsResult]):
         del asked["lines"]
         while follows or result.has_more:
             if result.has_ended:
-                raise CallError("circusd has ended")
+                raise CallError(_THE_END)
             after = {**asked, "after": result.cursor, "unfinished": not follows}
             result = self._follow(daemon, after) if follows else self._ask(daemon, after)
             yield from shown.answers(result)
@@ -157,7 +158,7 @@ class Logs(Command[LogsRequest, LogsResult]):
             return self._ask(daemon, {**properties, "wait": _WAIT}, timeout=_WAIT + _GRACE)
         except RefusedError as error:
             if error.errno == WireCode.COMMAND_ERROR:
-                raise CallError(f"circusd has gone: {error}") from error
+                raise CallError(_THE_END) from error
             raise
 
     def _ask(
@@ -188,6 +189,7 @@ async def _read_when_there_is(arbiter: ControlledArbiter, request: LogsRequest) 
 
     loop = asyncio.get_running_loop()
     end = loop.time() + request.wait
+    arbiter.tails.asked()
     while True:
         arrival: asyncio.Future[None] = loop.create_future()
 
@@ -199,6 +201,7 @@ async def _read_when_there_is(arbiter: ControlledArbiter, request: LogsRequest) 
         with arbiter.tails.listening([watcher.tail for watcher in watchers], wake):
             result = _read(arbiter, request)
             if result.lines or result.lost or result.has_ended or loop.time() >= end:
+                arbiter.tails.answered(loop.time())
                 return result
             await asyncio.wait([arrival], timeout=end - loop.time())
 

@@ -221,14 +221,14 @@ def test_followers_see_everything_across_a_restart_until_they_are_interrupted(
 
 def test_a_follower_hears_the_last_words_and_then_that_the_daemon_has_ended(start: Start) -> None:
     daemon = start(
-        '[watcher:web]\ncmd = sh -c \'trap "echo good bye; exit" TERM; echo ready; '
+        '[watcher:web]\ncmd = sh -c \'trap "seq 5; printf bye; exit" TERM; echo ready; '
         "while :; do sleep 0.1; done'\n" + NOWHERE
     )
     with Follower(daemon, "web") as follower:
         follower.until("web.1 | ready")
         daemon.stop()
         assert follower.end() == (1, "error: circusd has ended\n")
-        assert follower.lines[-1] == "web.1 | good bye"
+        assert follower.lines == [f"web.1 | {word}" for word in ("ready", 1, 2, 3, 4, 5, "bye")]
 
 
 def test_a_follower_of_a_flood_misses_nothing_it_is_not_told_of(

@@ -249,7 +249,7 @@ def test_circusctl_follows_until_the_daemon_ends() -> None:
 
 
 @pytest.mark.parametrize(("errno", "kind"), [(5, CallError), (3, RefusedError)])
-def test_circusctl_says_that_the_daemon_has_gone(errno: int, kind: type[Exception]) -> None:
+def test_circusctl_says_that_the_daemon_has_ended(errno: int, kind: type[Exception]) -> None:
     daemon = Daemon(FakeArbiter())
     daemon.failure = RefusedError("circusd ends", errno=errno, reply={})
     with pytest.raises(kind, match="circusd"):

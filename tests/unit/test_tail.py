@@ -105,3 +105,14 @@ def test_numbers_order_the_lines_of_all_tails_and_generations_differ() -> None:
     first.feed(Origin(1, 1, "stdout"), b"c\n", 1.0)
     lines = sorted((*first.read().lines, *second.read().lines), key=lambda line: (line.number, line.end))
     assert [line.message for line in lines] == ["a", "b", "c"]
+
+
+def test_who_was_just_answered_is_awaited_until_he_asks_again() -> None:
+    tails = Tails()
+    assert not tails.are_awaited(5.0)
+    tails.answered(5.0)
+    assert tails.are_awaited(5.5)
+    assert not tails.are_awaited(6.5)
+    tails.asked()
+    tails.asked()
+    assert not tails.are_awaited(5.5)
