@@ -49,7 +49,7 @@ class _Connection:
     identity: Identity
 
     def is_open(self) -> bool:
-        return _inode_of(self.descriptor) == self.inode
+        return self.inode != -1 and _inode_of(self.descriptor) == self.inode
 
     def cut(self) -> None:
         """End it at once, if it is still open: libzmq drops the peer with all that was to be sent to it."""
@@ -89,6 +89,7 @@ class Gatekeeper:
         self._numbers = itertools.count(1)
         self._ports: dict[bytes, int] = {}
         self._keyed: set[bytes] = set()
+        self._version = 0  # of the admitted keys, when connections were last compared with them
         self._open: set[bytes] = set()
         self._connections: dict[str, _Connection] = {}
         self._waiting: list[list[bytes]] = []
@@ -143,7 +144,11 @@ class Gatekeeper:
 
     def cut_revoked(self) -> None:
         """Have the list of admitted keys looked at, and end the connections of keys that are gone from it."""
-        if self._keyed and self._keys.refresh():
+        if not self._keyed:
+            return
+        self._keys.refresh()
+        if self._keys.version != self._version:
+            self._version = self._keys.version
             self._cut_revoked()
 
     def close(self) -> None:

@@ -52,7 +52,7 @@ class GuardedSockets:
         self._keyring = Keyring(keys.key_folder(config.keys))
         self._ports: list[Port] = []
         self._bound: list[endpoints.BoundEndpoint] = []
-        self._published: list[str] = []  # in the list of known servers
+        self._published: list[str] = []  # in the list of known servers, and to be taken back
         roles = roles_of_users(config)
         self._is_shared = bool(config.allow_full or config.allow_read)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -80,7 +80,7 @@ class GuardedSockets:
         bound = endpoints.bind(socket, endpoint, owner=owner, is_shared=self._is_shared)
         self._bound.append(bound)
         if bound.port is not None:
-            self._note(bound, pair)
+            self._note(bound, pair, is_passing=endpoint.endswith((":*", ":0")))
         if bound.port is not None and pair is None and self._config.auth != "none":
             if not bound.is_local():  # its name meant something else a moment ago
                 raise EndpointError(self._no_keys(endpoint))
@@ -150,14 +150,20 @@ class GuardedSockets:
             f"{'' if why.startswith('auth') else ', or write auth = none to let everybody in'}"
         )
 
-    def _note(self, bound: endpoints.BoundEndpoint, pair: KeyPair | None) -> None:
-        """Tell clients of this user whether this endpoint asks for keys: they look before they connect."""
+    def _note(self, bound: endpoints.BoundEndpoint, pair: KeyPair | None, *, is_passing: bool) -> None:
+        """Tell clients of this user whether this endpoint asks for keys: they look before they connect.
+
+        Args:
+            is_passing: the port was chosen by the system, and means nothing once this is closed. What else is
+                noted stays, for clients that start before the next daemon does.
+        """
         try:
             if pair is None:
                 self._keyring.forget(bound.address)
             else:
                 self._keyring.trust(bound.address, pair.public, note=keys.RUNNING)
-                self._published.append(bound.address)
+                if is_passing:
+                    self._published.append(bound.address)
         except KeysError as error:
             log.warning("clients will not find the key for %s by themselves: %s", bound.address, error)
 

@@ -223,29 +223,34 @@ class Keyring:
 
 
 class AdmittedKeys:
-    """Who is admitted now: the file is read again when it has changed, at the price of one stat(2) a look."""
+    """Who is admitted now: the file is read again when it has changed, at the price of one stat(2) a look.
+
+    Attributes:
+        version: counts how often it was read.
+    """
 
     def __init__(self, folder: str) -> None:
         self._path = Path(folder) / ADMITTED_FILE
         self._seen: tuple[int, ...] | None = None
         self._admissions: dict[str, Admission] = {}
+        self.version = 0
 
     def find(self, key: str) -> Admission | None:
         """Return what a public key may do, None if it is not admitted. Never raises."""
         self.refresh()
         return self._admissions.get(key)
 
-    def refresh(self) -> bool:
-        """Read the file if it has changed; True if it had. One that can't be used admits nobody."""
+    def refresh(self) -> None:
+        """Read the file if it has changed. One that can't be used admits nobody."""
         now = self._signature()
         if now == self._seen:
-            return False
+            return
         self._seen, self._admissions = now, {}
+        self.version += 1
         try:
             self._admissions = {each.key: each for each in _admissions(self._path)}
         except KeysError as error:
             log.error("%s; until then no key is admitted", error)
-        return True
 
     def _signature(self) -> tuple[int, ...]:
         try:

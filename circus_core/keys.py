@@ -33,7 +33,7 @@ FOLDER_VARIABLE: Final = "CIRCUS_KEYS"
 SERVERS_FILE: Final = "servers"
 CLIENT_FILE: Final = "client.key"
 RUNNING: Final = "circusd"
-"""Third word of a line that a daemon of this machine wrote, and takes back when it ends."""
+"""Third word of a line that a daemon of this machine wrote; the next one at that address may take it back."""
 
 _WILDCARDS: Final = ("0.0.0.0", "*", "[::]")
 _LIMIT: Final = 1 << 20  # bytes of a file

@@ -164,7 +164,7 @@ _CIRCUS: Final = (
         "auth",
         choice("auto", "curve", "none"),
         "auto",
-        "How clients on tcp are told apart: auto, by their user on 127.0.0.1 and ::1 and by keys elsewhere; "
+        "How clients on tcp are told apart: auto, by their user on 127.0.0.1 and by keys elsewhere; "
         "curve, by keys everywhere; none, not at all. On ipc it is always by user.",
         since=_NEW,
     ),

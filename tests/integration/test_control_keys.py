@@ -247,7 +247,17 @@ def test_a_list_that_can_not_be_trusted_admits_nobody(
     assert "until then no key is admitted" in caplog.text
 
 
-def test_a_daemon_takes_its_line_back(ring: Keyring) -> None:
+def test_a_fixed_endpoint_stays_known_until_it_asks_for_no_keys(ring: Keyring) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    with Served(endpoint, config=ArbiterConfig(auth="curve")) as served:
+        assert count(served) == 0
+    assert [line[0] for line in ring.servers()] == [endpoint]
+    with Served(endpoint) as served:
+        assert count(served) == 0
+        assert ring.servers() == []
+
+
+def test_a_port_that_the_system_chose_is_forgotten(ring: Keyring) -> None:
     with Served(config=ArbiterConfig(auth="curve")) as served:
         endpoints = {served.controller.endpoint, served.controller.pubsub_endpoint}
         assert {line[0] for line in ring.servers()} == endpoints
@@ -384,7 +394,6 @@ def test_a_key_is_made_used_admitted_and_revoked(runs: Runs, tmp_path: Path) -> 
     assert ctl("--timeout", "1", "list", keys=theirs, endpoint=endpoint).returncode == 1
     assert ctl("quit", keys=ours, endpoint=endpoint).returncode == 0
     assert runs.started.wait(20) == 0
-    assert ours.servers() == []
 
 
 @needs_network
