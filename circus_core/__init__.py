@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from circus_core.plugin import CircusPlugin
     from circus_core.process import Process
     from circus_core.states import ProcessState, WatcherState
+    from circus_core.tunnel import Tunnel, open_tunnel
     from circus_core.views import ArbiterView, ProcessView, WatcherView
     from circus_core.watcher import Watcher
 
@@ -88,6 +89,7 @@ __all__ = [
     "SpawnError",
     "SpawnRequest",
     "StreamConfig",
+    "Tunnel",
     "UnreachableError",
     "Verdict",
     "Watcher",
@@ -97,6 +99,7 @@ __all__ = [
     "arbiter_from_file",
     "get_arbiter",
     "hookimpl",
+    "open_tunnel",
     "seconds",
     "secure",
     "start_process",
@@ -141,6 +144,7 @@ _MODULES: Final = {
     "plugin": ["CircusPlugin"],
     "process": ["Process"],
     "states": ["ProcessState", "WatcherState"],
+    "tunnel": ["Tunnel", "open_tunnel"],
     "views": ["ArbiterView", "ProcessView", "WatcherView"],
     "watcher": ["Watcher"],
 }

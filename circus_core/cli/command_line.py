@@ -104,6 +104,8 @@ def parse(argv: Sequence[str], commands: InstalledCommands, given: Settings | No
     """
     head, behind_dashes = _split_at_dashes(argv)
     at = _place_of_command(head)
+    if at is not None and head[at].lower() == "help":
+        return parse([*head[:at], *head[at + 1 :], "--help"], commands, given)
     is_batch = at is not None and head[at] == _BATCH
     command = None if at is None or is_batch else _find(head[at], commands)
     parser = _parser(command)
@@ -178,7 +180,7 @@ Options, before or behind the command:
   --prettify           with --json: on several lines, sorted
   -e, --stop-on-error  of several commands, carry out none behind one that failed
   --version            print the version
-  --help               with a command: all about it
+  --help               this; with a command, all about it: circusctl help COMMAND does the same
 
 Without a command a shell is started; commands that come from a pipe or a file, or after -, are carried out
 one by one, a line each.

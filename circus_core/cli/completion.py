@@ -192,8 +192,8 @@ def _switches(line: _Line) -> list[Candidate]:
 def _spellings(argument: Argument) -> list[str]:
     """Return how an option is written, the long way first."""
     name = (argument.flag if isinstance(argument, Switch) else "") or argument.name
-    short = getattr(argument, "short", "")
-    return [f"--{name}", *([f"-{short}"] if short else [])]
+    letter = argument.letter if isinstance(argument, Switch | Option) else ""
+    return [f"--{name}", *([f"-{letter}"] if letter else [])]
 
 
 def _places(line: _Line) -> list[Word]:

@@ -179,6 +179,14 @@ def test_help_and_version_need_no_command() -> None:
     assert understand("").command is None
 
 
+def test_help_is_a_word_too() -> None:
+    assert (understand("help").wants_help, understand("help").command) == (True, None)
+    line = understand("help incr")
+    assert line.wants_help
+    assert line.command is not None
+    assert line.command.name == "incr"
+
+
 def test_the_list_of_commands_has_a_line_for_each() -> None:
     text = program_help(Commands())
     assert all(f"\n  {name} " in text for name in kernel_commands())
