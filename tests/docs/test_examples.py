@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +20,7 @@ TESTED = {
     "embedding": "here",
     "hooks": "here",
     "own_stream": "here",
+    "streams": "here",
     "tutorial": "here",
     "webapp": "tests/integration/test_demo.py",
 }
@@ -58,6 +61,23 @@ def test_a_stream_class_of_the_user_gets_whole_output(tmp_path: Path) -> None:
     stdout = [record["line"] for record in records() if record["stream"] == "stdout"]
     assert stdout == ["one it is", "two it is", "three it is"]
     assert [record["line"] for record in records() if record["stream"] == "stderr"] == ["and that was all"]
+
+
+def test_streams_share_out_what_processes_write(tmp_path: Path) -> None:
+    new = copy_example("streams", tmp_path, ENDPOINTS)
+    objects = tmp_path / "counter.jsonl"
+    with Stack(tmp_path, endpoint=f"tcp://127.0.0.1:{new[5555]}") as stack:
+        for wid in (1, 2):
+            wait_until((tmp_path / f"report.{wid}.log.2.gz").exists, stack.log)
+            wait_until(lambda wid=wid: f"report.{wid} | {wid} skipped number 13" in stack.log(), stack.log)
+        wait_until(lambda: objects.exists() and objects.read_text().count("\n") > 13, stack.log)
+    for packed in tmp_path.glob("report.*.gz"):
+        wid = packed.name.split(".")[1]
+        lines = gzip.decompress(packed.read_bytes()).decode().splitlines()
+        assert all(re.fullmatch(rf"\d\d:\d\d:\d\d \[\d+\] \| {wid} has .*", line) for line in lines)
+    records = [json.loads(line) for line in objects.read_text().splitlines()]
+    assert next(each["message"] for each in records if each["stream"] == "stderr") == "3 skipped number 13"
+    assert {each["watcher"] for each in records} == {"counter"}
 
 
 def test_a_program_embeds_the_arbiter(tmp_path: Path) -> None:
