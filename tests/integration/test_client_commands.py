@@ -11,9 +11,12 @@ import pytest
 
 from circus_core import commands
 from circus_core.async_client import AsyncCircusClient
+from circus_core.client import CircusClient
 from circus_core.commands.command import Command, LocalCommand
+from circus_core.errors import CallTimeoutError, RefusedError
+from circus_core.subscription import Subscription
 from tests.controlled import find_command, kernel_commands
-from tests.integration.daemon import DEADLINE, Daemon
+from tests.integration.daemon import DEADLINE, Daemon, until
 
 Holds = Callable[[Any], object]
 
@@ -50,6 +53,7 @@ RUNS: Mapping[type[Command[Any, Any]], tuple[dict[str, Any], Holds]] = {
     commands.Reloadconfig: ({"waiting": True}, lambda found: True),
     commands.Quit: ({"waiting": True}, lambda found: True),
 }
+CHANGE: Mapping[str, Any] = {"name": "web", "options": {"graceful_timeout": 20}}
 SECTIONS = """\
 [watcher:web]
 cmd = sleep 1000
@@ -101,3 +105,53 @@ def test_no_command_of_a_daemon_is_forgotten_here() -> None:
     found = {type(find_command(name)) for name in kernel_commands()}
     local = {command for command in found if issubclass(command, LocalCommand)}
     assert found - local - set(RUNS) <= {commands.Logs}  # circusctl carries out its larger part
+
+
+def test_a_client_without_a_loop_goes_on_when_the_daemon_has_made_itself_anew(tmp_path: Path) -> None:
+    with Daemon(tmp_path / "daemon", SECTIONS, tcp=True) as daemon, daemon.client() as client:
+        pids = daemon.watcher("web").until_pids(2)
+        with client.events("watcher.web.updated") as events:
+            client.run(commands.Restart)
+            until(lambda: set(answer(client, commands.List, name="web").pids).isdisjoint(pids))
+            until(lambda: answer(client, commands.Set, **CHANGE) and is_heard(events))
+
+
+def answer(client: CircusClient, command: type[Command[Any, Any]], **properties: Any) -> Any:
+    """Ask until there is an answer: while it restarts, a daemon may not be there, or not be ready."""
+    while True:
+        try:
+            return client.run(command, timeout=0.5, **properties)
+        except (CallTimeoutError, RefusedError):
+            continue
+
+
+def is_heard(events: Subscription) -> bool:
+    try:
+        return events.next(timeout=0.05).action == "updated"
+    except CallTimeoutError:
+        return False
+
+
+def test_a_client_with_a_loop_goes_on_when_the_daemon_has_made_itself_anew(tmp_path: Path) -> None:
+    async def go_on(daemon: Daemon, pids: set[int]) -> None:
+        async with (
+            AsyncCircusClient(daemon.endpoint, timeout=DEADLINE) as client,
+            client.events("watcher.web.updated") as events,
+        ):
+            await client.run(commands.Restart)
+            while not pids.isdisjoint((await answer_later(client, commands.List, name="web")).pids):
+                pass
+            hearing = asyncio.ensure_future(anext(events))
+            while not hearing.done():
+                await answer_later(client, commands.Set, **CHANGE)
+
+    with Daemon(tmp_path / "daemon", SECTIONS, tcp=True) as daemon:
+        asyncio.run(asyncio.wait_for(go_on(daemon, set(daemon.watcher("web").until_pids(2))), DEADLINE))
+
+
+async def answer_later(client: AsyncCircusClient, command: type[Command[Any, Any]], **properties: Any) -> Any:
+    while True:
+        try:
+            return await client.run(command, timeout=0.5, **properties)
+        except (CallTimeoutError, RefusedError):
+            continue
