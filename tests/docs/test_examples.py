@@ -67,9 +67,10 @@ def test_streams_share_out_what_processes_write(tmp_path: Path) -> None:
     new = copy_example("streams", tmp_path, ENDPOINTS)
     objects = tmp_path / "counter.jsonl"
     with Stack(tmp_path, endpoint=f"tcp://127.0.0.1:{new[5555]}") as stack:
-        for wid in (1, 2):
-            wait_until((tmp_path / f"report.{wid}.log.2.gz").exists, stack.log)
-            wait_until(lambda wid=wid: f"report.{wid} | {wid} skipped number 13" in stack.log(), stack.log)
+        warnings = [f"report.{number} | {number} skipped number 13" for number in (1, 2)]
+        wait_until(lambda: all(each in stack.log() for each in warnings), stack.log)
+        rotated = [tmp_path / f"report.{number}.log.2.gz" for number in (1, 2)]
+        wait_until(lambda: all(each.exists() for each in rotated), stack.log)
         wait_until(lambda: objects.exists() and objects.read_text().count("\n") > 13, stack.log)
     for packed in tmp_path.glob("report.*.gz"):
         wid = packed.name.split(".")[1]
