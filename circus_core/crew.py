@@ -31,6 +31,7 @@ __all__ = ["Crew", "Owner"]
 
 log = logging.getLogger("circus")
 
+_TELLING_TIME: Final = 1.0  # seconds that after_signal may hold up the report of an exit
 _PLANNED_TOGETHER: Final = 64  # workers that came up before the next are planned
 _SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -61,6 +62,7 @@ class Crew:
         self._runtime = runtime
         self._processes: dict[int, Process] = {}  # by pid, in spawn order
         self._by_wid: dict[int, Process] = {}
+        self._telling: dict[Process, asyncio.Future[None]] = {}  # after_signal is being asked
         self._unannounced: set[Process] = set()  # after_spawn has not agreed yet
         self._unwelcome: set[Process] = set()  # after_spawn refused it: subscribers never hear of it
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -278,7 +280,13 @@ class Crew:
         hooks = self._runtime.hooks
         allowed = signum == signal.SIGKILL or bool(await hooks.before_signal(self._owner, process, signum))
         then(allowed and process.send_signal(signum))
-        await hooks.after_signal(self._owner, process, signum)
+        told = self._telling[process] = self._runtime.loop.create_future()
+        try:
+            await hooks.after_signal(self._owner, process, signum)
+        finally:
+            told.set_result(None)
+            if self._telling.get(process) is told:
+                del self._telling[process]
 
     async def _send_stop(self, process: Process, signum: int) -> None:
         children = process.children() if self.config.stop_children else []
@@ -300,6 +308,8 @@ class Crew:
         """The status is collected; the place is free once the last output and before_reap are done."""
         hooks = self._runtime.hooks
         await self.output.drain(process.pid)
+        if process in self._telling:  # so that hooks come in the order of a life, as in 0.19
+            await asyncio.wait([self._telling[process]], timeout=_TELLING_TIME)
         await hooks.before_reap(self._owner, process)
         self._bury(process, returncode, ended)
         self._announce_reap(process, returncode)
