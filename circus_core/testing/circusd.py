@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +31,7 @@ __all__ = ["DEADLINE", "Daemon", "Event", "Recorder", "Watch", "free_port", "is_
 DEADLINE = 20.0
 """Seconds after which what is waited for will not come any more."""
 
+_LONGEST_FOLDER = 95
 _MARK = "CIRCUS_MARK"  # inherited by all that a daemon starts
 _BEACON = "zz-beacon"  # a watcher that never runs: its `updated` events prove that we hear everything
 
@@ -219,8 +223,10 @@ class Daemon:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.token = secrets.token_hex(8)
+        self._endpoints = _short(folder)
         self.endpoint, self.pubsub_endpoint = (
-            (f"tcp://127.0.0.1:{free_port()}" if tcp else f"ipc://{folder / name}") for name in ("ctl", "pub")
+            (f"tcp://127.0.0.1:{free_port()}" if tcp else f"ipc://{self._endpoints / name}")
+            for name in ("ctl", "pub")
         )
         self.log_path = folder / "circusd.log"
         self.ini = folder / "circus.ini"
@@ -239,7 +245,7 @@ class Daemon:
         options = {"endpoint": self.endpoint, "pubsub_endpoint": self.pubsub_endpoint, **self._circus}
         circus = "\n".join(f"{name} = {value}" for name, value in options.items())
         beacon = f"[watcher:{_BEACON}]\ncmd = true\nautostart = False\n"
-        self.ini.write_text(f"[circus]\n{circus}\n\n{sections}\n\n{beacon}")
+        self.ini.write_text(f"[circus]\n{circus}\n\n{dedent(sections)}\n\n{beacon}")
 
     def __enter__(self) -> Self:
         with self.log_path.open("ab") as log:
@@ -349,6 +355,13 @@ class Daemon:
         if self._client is not None:
             self._client.close()
         self.events.close()
+        if self._endpoints != self.folder:
+            shutil.rmtree(self._endpoints, ignore_errors=True)
+
+
+def _short(folder: Path) -> Path:
+    """Return this folder, or one whose name leaves room for that of a socket: sun_path of unix(7) has 108."""
+    return folder if len(os.fsencode(folder)) < _LONGEST_FOLDER else Path(tempfile.mkdtemp(prefix="circus-"))
 
 
 def _import_path(folder: Path) -> str:

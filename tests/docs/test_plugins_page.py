@@ -8,12 +8,14 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from circus_core.plugin import CircusPlugin
+from circus_core.testing import Daemon
 from circus_core.testing.daemon import StandInDaemon, wait_until
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
@@ -23,7 +25,7 @@ def _examples(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-LOGGER, SPARE, TEST = _examples("python")
+LOGGER, MOURNER, SPARE, TEST = _examples("python")
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "plugins.py").write_text(LOGGER)
+    (package / "mourner.py").write_text(MOURNER)
     (package / "spare.py").write_text(SPARE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     return tmp_path
@@ -61,7 +64,7 @@ def test_the_logger_runs_by_hand(project: Path) -> None:
 
 
 def test_the_logger_runs_under_circusd(project: Path) -> None:
-    (section,) = _examples("ini")
+    section = _examples("ini")[0]
     circus = f"[circus]\nendpoint = ipc://{project}/control\npubsub_endpoint = ipc://{project}/events\n"
     web = "[watcher:web]\ncmd = sleep 0.2\n"
     (project / "circus.ini").write_text(circus + web + section.replace("/var/myproject", str(project)))
@@ -71,6 +74,17 @@ def test_the_logger_runs_under_circusd(project: Path) -> None:
         wait_until(lambda: events.exists() and "spawn web" in events.read_text(), "a spawn")
         daemon.terminate()
         assert daemon.wait(20) == 0
+
+
+def test_the_mourner_runs_inside_circusd(project: Path, circusd: Callable[..., Daemon]) -> None:
+    section = _examples("ini")[1]
+    daemon = circusd(f"[watcher:web]\ncmd = sleep 1000\nautostart = False\n{section}autostart = False\n")
+    daemon.call("start", name="plugin:mourner")
+    daemon.events.wait("plugin:mourner", "ready")
+    daemon.watcher("web").do("start")
+    pid = daemon.watcher("web").pid()
+    daemon.call("signal", name="web", signum=9)
+    wait_until(lambda: f"web: {pid} was killed, it is active" in daemon.log(), daemon.log)
 
 
 def test_the_example_of_a_test_passes(project: Path) -> None:
@@ -88,5 +102,11 @@ def test_the_entry_point_is_in_the_namespace_of_plugins() -> None:
 def test_every_public_name_of_the_class_is_on_the_page() -> None:
     plugin = CircusPlugin("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", 5.0)
     names = {name for name in {*dir(CircusPlugin), *vars(plugin)} if not name.startswith("_")}
-    known = {"name", "daemon", "initialize", "start"}  # shown in the example; for the host, not for authors
+    known = {
+        "name",
+        "daemon",
+        "initialize",
+        "start",
+        "attach",
+    }  # shown in the example; for the host, not for authors
     assert {name for name in names - known if f"`{name}" not in PAGE} == set()
