@@ -251,11 +251,11 @@ def test_a_tcp_endpoint_that_is_taken_is_status_3_too(runs: Runs) -> None:
     assert runs.alive() == []
 
 
-def test_a_folder_for_an_endpoint_must_exist(runs: Runs) -> None:
-    ended = runs.run(runs.write(SLEEPER, endpoint=f"ipc://{runs.folder}/missing/ctl"))
+def test_only_the_last_folder_of_an_endpoint_is_made(runs: Runs) -> None:
+    ended = runs.run(runs.write(SLEEPER, endpoint=f"ipc://{runs.folder}/missing/too/ctl"))
     assert ended.returncode == 3
     assert complaints(ended.stderr) == [
-        f"can't use endpoint ipc://{runs.folder}/missing/ctl: no such file or directory; "
+        f"can't use endpoint ipc://{runs.folder}/missing/too/ctl: no such file or directory; "
         "make the folder first"
     ]
 
