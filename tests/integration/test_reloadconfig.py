@@ -106,10 +106,15 @@ def set_circus(d: Daemon, **options: object) -> None:
 
 def commands(d: Daemon, name: str) -> list[bytes]:
     """Return the command lines of the processes of a watcher; one may end at any moment."""
-    found = []
-    for pid in d.watcher(name).pids():
-        with suppress(FileNotFoundError):
-            found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return [line for pid in d.watcher(name).pids() if (line := command_line(pid))]
+
+
+def command_line(pid: int) -> bytes:
+    """Return the words of a process, nothing if it has ended; within execve(2) it has none for a moment."""
+    path, found = Path(f"/proc/{pid}/cmdline"), b""
+    with suppress(FileNotFoundError):
+        while is_alive(pid) and not found:
+            found = path.read_bytes()
     return found
 
 
@@ -163,7 +168,7 @@ def test_another_environment_replaces_the_processes_of_that_watcher_alone(circus
     assert d.watcher("keeper").pids() == kept
     assert len(new) == 2
     assert not set(new) & set(old)
-    assert all(b"COLOUR=blue" in environ(pid) for pid in new)
+    until(lambda: all(b"COLOUR=blue" in environ(pid) for pid in new))
     d.events.wait("other", "updated")
     d.events.wait("other", "reload")
     assert d.watcher("other").status() == "active"
