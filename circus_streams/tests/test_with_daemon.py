@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -32,7 +33,7 @@ time.sleep(3600)
 
 
 @contextmanager
-def _daemon(folder: Path, streams: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+def _daemon(folder: Path, streams: str, stdout: IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run circusd with two talkers whose outputs go to `streams`."""
     (folder / "talker.py").write_text(TALKER)
     (folder / "circus.ini").write_text(
@@ -44,7 +45,7 @@ def _daemon(folder: Path, streams: str, **options: object) -> Iterator[subproces
         daemon = subprocess.Popen(
             [CIRCUSD, "--log-output", folder / "circusd.own.log", folder / "circus.ini"],
             cwd=folder,
-            stdout=options.get("stdout", log),  # type: ignore[call-overload]
+            stdout=stdout or log,
             stderr=log,
         )
         try:
@@ -70,9 +71,9 @@ def test_each_process_has_a_file_of_its_own(name: str, tmp_path: Path) -> None:
     )
     streams += f"stderr_stream.filename = {tmp_path}/errors\nstderr_stream.time_format = %H\n"
     with _daemon(tmp_path, streams):
-        for wid in (1, 2):
-            whole = len(_written(wid)) - len(f"{wid} unfinished")
-            wait_until(lambda wid=wid, whole=whole: _size(tmp_path / f"talk.{wid}") == whole)  # type: ignore[misc]
+        files = [tmp_path / f"talk.{wid}" for wid in (1, 2)]
+        whole = len(_written(1)) - len("1 unfinished")
+        wait_until(lambda: [_size(each) for each in files] == [whole, whole])
     for wid in (1, 2):
         assert (tmp_path / f"talk.{wid}").read_text() == _written(wid)
     errors = (tmp_path / "errors").read_text().splitlines()
@@ -106,4 +107,4 @@ def test_lines_go_to_a_syslog_daemon(tmp_path: Path) -> None:
     for wid in (1, 2):
         mine = [each for each in messages if f" - {wid} " in each]
         assert [each.partition(" - ")[2] for each in mine] == _written(wid).split("\n")[:-1]
-        assert len({re.match(r"<30>1 \S+ \S+ talk (\d+) stdout - ", each)[1] for each in mine}) == 1  # type: ignore[index]
+        assert all(re.match(r"<30>1 \S+ \S+ talk \d+ stdout - ", each) for each in mine)
