@@ -325,6 +325,7 @@ class Crew:
             reason=describe_exit(returncode),
             replace=self.config.respawn and not self.config.on_demand,
             jitter=self._runtime.jitter(),
+            has_come_up=process.has_come_up,
         )
         self._announce(backoff)
 

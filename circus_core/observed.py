@@ -195,12 +195,20 @@ class Observed:
         worker.deadline = None
 
     def exited(
-        self, worker: Worker, *, now: float, reason: str, replace: bool, jitter: float
+        self,
+        worker: Worker,
+        *,
+        now: float,
+        reason: str,
+        replace: bool,
+        jitter: float,
+        has_come_up: bool = True,
     ) -> Backoff | None:
         """Its exit was collected; returns the delay of its successor, if any.
 
         `replace`: a successor is spawned without being asked for (respawn). The first quick death in a
-        row is answered at once, the following ones with a growing delay.
+        row is answered at once, the following ones with a growing delay; so is a death of one that had not
+        come up yet, however long it took.
         """
         unasked = worker.state is not ProcessState.STOPPING
         worker.state = advance_process(worker.state, ProcessEvent.REAPED)
@@ -209,7 +217,7 @@ class Observed:
             return None
         self.lost += not replace
         lived = now - worker.started if worker.started is not None else 0.0
-        if lived >= QUICK_DEATH:
+        if lived >= QUICK_DEATH and has_come_up:
             self.backoffs.pop(worker.wid, None)
             return None
         failures = self._failures(worker.wid) + 1

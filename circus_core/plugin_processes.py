@@ -63,7 +63,7 @@ class PluginProcesses:
             on_ready=lambda: self._announce(events.Ready, watcher, child),
             on_silence=lambda silent: self._hung(watcher, child, silent),
         )
-        return child
+        return _PluginProcess(child, pulse)
 
     def reap_orphans(self) -> None:
         """Nothing to do: the other backend is asked, too."""
@@ -99,6 +99,30 @@ class PluginProcesses:
         self._publish(kind(**told, **payload))  # type: ignore[arg-type]  # each kind has these
 
 
+class _PluginProcess:
+    """A `Child` that knows whether the plugin has come up."""
+
+    def __init__(self, child: Child, pulse: _Pulse) -> None:
+        self._child = child
+        self._pulse = pulse
+        self.send_signal = child.send_signal
+        self.send_signal_group = child.send_signal_group
+        self.poll = child.poll
+        self.wait = child.wait
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._child.returncode
+
+    @property
+    def has_come_up(self) -> bool:
+        return self._pulse.has_come_up
+
+
 class _Pulse:
     """The reading end of one plugin's pipe."""
 
@@ -106,6 +130,7 @@ class _Pulse:
         os.set_blocking(descriptor, False)
         self._descriptor: int | None = descriptor
         self._loop = loop
+        self.has_come_up = False
         self._vigil: Vigil | None = None
         self._on_ready: Callable[[], object] | None = None
 
@@ -138,6 +163,7 @@ class _Pulse:
         if self._vigil is not None:
             self._vigil.sign()
         if READY in signs and self._on_ready is not None:
+            self.has_come_up = True
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
 

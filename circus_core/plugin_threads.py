@@ -187,6 +187,7 @@ class _PluginThread:
         self._on_exit = on_exit
         self._every = every
         self._on_ready = on_ready
+        self.has_come_up = False
         self._returncode: int | None = None
         self._plugin: CircusPlugin | None = None
         self._is_told_to_end = False
@@ -286,6 +287,7 @@ class _PluginThread:
         if self._vigil is not None:
             self._vigil.sign()
         if is_ready and self._returncode is None:
+            self.has_come_up = True
             self._on_ready()
 
     # of the thread

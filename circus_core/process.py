@@ -61,6 +61,11 @@ class Process:
         """As in `subprocess`: None while it runs, negative for a death by signal."""
         return self._child.returncode if self._child is not None else None
 
+    @property
+    def has_come_up(self) -> bool:
+        """False while its backend knows that it is not ready for its work yet."""
+        return bool(getattr(self._child, "has_come_up", True))
+
     def __repr__(self) -> str:
         return f"<Process {self.config.name}.{self.wid} pid={self.pid} {self.state.value}>"
 

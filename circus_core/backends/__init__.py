@@ -51,7 +51,11 @@ class SpawnRequest:
 
 
 class Child(Protocol):
-    """One started process."""
+    """One started process.
+
+    A child may have an attribute `has_come_up`: False as long as it is not ready for its work. A death before
+    that counts as a quick one, after which the next try has to wait.
+    """
 
     @property
     def pid(self) -> int: ...

@@ -111,6 +111,12 @@ class Unready(Talker):
         raise ValueError("colour must be red")
 
 
+class SlowlyUnready(Talker):
+    def handle_init(self):
+        time.sleep(1.1)
+        raise ValueError("colour must be red")
+
+
 class Spinner(Talker):
     def handle_init(self):
         self.loop.call_later(0.1, self.spin)
@@ -263,8 +269,9 @@ def test_a_handler_that_raises_each_time_is_logged_once_and_counted(run: Run, sa
     assert plugin.daemon.events.wait(plugin.name, "reap")[0].payload["exit_code"] == 0
 
 
-def test_one_that_never_gets_ready_is_tried_again_with_growing_pauses(run: Run) -> None:
-    plugin = run("Unready", is_waited_for=False)
+@pytest.mark.parametrize("name", ["Unready", "SlowlyUnready"])
+def test_one_that_never_gets_ready_is_tried_again_with_growing_pauses(run: Run, name: str) -> None:
+    plugin = run(name, is_waited_for=False)
     pauses = [event.payload["delay"] for event in plugin.daemon.events.wait(plugin.name, "backoff", count=3)]
     assert pauses == sorted(pauses)
     assert "exit 1, next try in" in plugin.reason()
