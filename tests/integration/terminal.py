@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,6 +66,16 @@ class Terminal:
             lambda: f"{text!r} x {count} in:\n{self.screen(colours=colours)}",
         )
         return self.screen(colours=colours)
+
+    def complete(self, typed: str, line: str) -> None:
+        """Type something, and press Tab until the last line is this: a daemon gets little time to answer."""
+        self.type(typed)
+        for _ in range(5):
+            self.type("Tab")
+            with suppress(AssertionError):
+                until(lambda: self.last_line() == line, deadline=4)
+                return
+        self.wait_for_line(line)
 
     def wait_for_line(self, text: str) -> None:
         """Wait until the last line of the screen is this."""

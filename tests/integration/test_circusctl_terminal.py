@@ -80,14 +80,14 @@ def test_tab_completes_commands_watchers_switches_and_values(shell: Terminal) ->
         ("help nump", "help numprocesses"),
         ("--js", "--json"),
     ]:
-        shell.type(typed, "Tab")
-        shell.wait_for_line(f"{PROMPT} {completed}")
+        shell.complete(typed, f"{PROMPT} {completed}")
         shell.type("C-u")
         shell.wait_for_line(PROMPT)
 
 
 def test_tab_lists_what_there_is(shell: Terminal) -> None:
-    shell.type("signal Sleeper 10", "Tab", "Tab")
+    shell.complete("signal Sleeper 1", f"{PROMPT} signal Sleeper 10")
+    shell.type("Tab", "Tab")
     shell.wait_for("\n101  102\n")
     shell.wait_for_line(f"{PROMPT} signal Sleeper 10")
 

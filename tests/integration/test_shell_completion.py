@@ -66,8 +66,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, environment: dict[str,
     ],
 )
 def test_tab_completes(shell: Terminal, typed: str, completed: str) -> None:
-    shell.type(typed, "Tab")
-    shell.wait_for_line(f"{PROMPT} {completed}")
+    shell.complete(typed, f"{PROMPT} {completed}")
 
 
 def test_tab_lists_what_there_is(shell: Terminal) -> None:
