@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 
 from circus_core.cli.carrying_out import DONE, FAILED, MISUSED, carry_out, complain
 from circus_core.cli.command_line import Settings, UsageError, command_help, parse, program_help
@@ -11,7 +13,14 @@ from circus_core.cli.conversation import ControlConversation
 from circus_core.cli.installed import InstalledCommands
 from circus_core.errors import CircusError
 
-__all__ = ["run_batch"]
+__all__ = ["run_batch", "standard_input"]
+
+
+def standard_input() -> Iterator[str]:
+    """Yield the lines of standard input, as arguments are read; none if it is closed."""
+    if sys.stdin is not None:
+        for line in sys.stdin.buffer:
+            yield os.fsdecode(line)
 
 
 def run_batch(

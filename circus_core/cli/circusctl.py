@@ -59,10 +59,10 @@ def _main(words: Sequence[str], commands: InstalledCommands) -> int:
 def _run(line: Line, commands: InstalledCommands, daemon: ControlConversation) -> int:
     if line.command is not None:
         return carry_out(line, daemon)
-    if line.is_batch or not sys.stdin.isatty():
-        from circus_core.cli.batch import run_batch
+    if line.is_batch or sys.stdin is None or not sys.stdin.isatty():
+        from circus_core.cli.batch import run_batch, standard_input
 
-        return run_batch(sys.stdin, commands, line.settings, daemon)
+        return run_batch(standard_input(), commands, line.settings, daemon)
     from circus_core.cli.shell import Shell
 
     return Shell(commands, line.settings, daemon).run()

@@ -138,6 +138,26 @@ def test_a_batch_needs_one_connection(environment: dict[str, str], served: Serve
     assert (status, out) == (0, "3\n" * 500)
 
 
+def test_bytes_that_are_no_text_are_a_name_that_nobody_has(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        PROGRAM,
+        env=environment,
+        input=b"status \xff\0\nnumwatchers\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, b"3\n")
+    assert done.stderr.startswith(b"line 1: error: program ")
+    assert b"Traceback" not in done.stderr
+
+
+def test_no_standard_input_is_nothing_to_do(environment: dict[str, str]) -> None:
+    words = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM]
+    done = subprocess.run(words, env=environment, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_a_batch_may_ask_for_help(environment: dict[str, str]) -> None:
     assert run(environment, typed="incr --help\n")[1].startswith("usage: circusctl [options] incr W [N]")
 
