@@ -21,9 +21,9 @@ circusd did not answer within {timeout:g} seconds at
 
 _NOBODY: Final = "Nobody listens there: circusd does not run, or elsewhere; check --endpoint."
 _SILENT: Final = """\
-Something listens there, but says nothing. Either circusd does not let you in (run as its user, or see
-endpoint_owner), or it is another program (check --endpoint), or what was asked for takes longer (raise
---timeout)."""
+Something listens there, but says nothing. Either circusd does not let you in (run as its user, or with a key
+that it admits: circusctl --help keys), or it is another program (check --endpoint), or what was asked for
+takes longer (raise --timeout)."""
 _BEHIND_SSH: Final = """\
 The login at {server} works. Either circusd does not run over there, or listens elsewhere (check --endpoint),
 or does not let that user in, or what was asked for takes longer (raise --timeout)."""
