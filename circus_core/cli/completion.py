@@ -1,9 +1,4 @@
-"""What may follow on a command line of circusctl: for the shell of circusctl, and for bash, zsh and fish.
-
-An argument says by its `completes` what its values are: watcher, pid, process (pids and signals), signal,
-option (of the watcher that stands before it), setting (options of a watcher and their values in turn),
-globaloption, socket, command, file.
-"""
+"""What may follow on a command line of circusctl: for the shell of circusctl, and for bash, zsh and fish."""
 
 from __future__ import annotations
 
@@ -21,7 +16,22 @@ from circus_core.commands.arguments import Argument, Option, Switch, Word
 from circus_core.commands.command import Command
 from circus_core.errors import CircusError
 
-__all__ = ["Candidate", "Completer"]
+__all__ = ["KINDS", "Candidate", "Completer"]
+
+KINDS: Final = (
+    "",
+    "command",
+    "file",
+    "globaloption",
+    "option",
+    "pid",
+    "setting",
+    "signal",
+    "socket",
+    "watcher",
+)
+"""What an argument can say that its values are. `option` and `pid` are of the watcher that stands before;
+`setting` is an option and its value in turn."""
 
 _FILES: Final = ("config", "ssh-keyfile", "ssh_keyfile")
 _HIDDEN: Final = ("ssh_keyfile",)

@@ -72,7 +72,7 @@ class Check(Command[CheckRequest, Checked]):
     """
 
     name = "check"
-    arguments = (Word("path", "the file", metavar="FILE", is_required=False),)
+    arguments = (Word("path", "the file", metavar="FILE", is_required=False, completes="file"),)
     result = Checked
 
     def parse(self, properties: Properties) -> CheckRequest:

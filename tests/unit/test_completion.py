@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from circus_core.cli.completion import Completer
+from circus_core.cli.completion import KINDS, Completer
 from circus_core.cli.live import Live
 from circus_core.cli.words import Begun, quoted, split
+from circus_core.commands.arguments import Option, Word
 from circus_core.errors import CallTimeoutError, RefusedError
+from tests.controlled import find_command, kernel_commands
 from tests.unit.test_command_line import Commands
 
 ANSWERS: Mapping[str, dict[str, Any]] = {
@@ -89,6 +91,12 @@ def complete(line: str, daemon: Daemon | None = None) -> list[str]:
 )
 def test_candidates(line: str, found: list[str]) -> None:
     assert complete(line) == found
+
+
+@pytest.mark.parametrize("name", sorted(kernel_commands()))
+def test_commands_say_only_what_is_known_of_their_values(name: str) -> None:
+    arguments = find_command(name).arguments
+    assert {each.completes for each in arguments if isinstance(each, Word | Option)} <= set(KINDS)
 
 
 def test_options_of_the_program_come_behind_those_of_the_command() -> None:
