@@ -31,6 +31,7 @@ _UNFINISHED_LIMIT: Final = 256  # requests of one connection
 _LATE_LIMIT: Final = 10_000  # requests that are told at the end that it is the end
 _LAST_WORDS: Final = 0.05  # seconds
 _REPORT_DELAY: Final = 1.0  # seconds between two events that tell of lost ones
+_REPLY_QUEUE: Final = 2 * _UNFINISHED_LIMIT  # replies that it holds for a client that does not read
 _REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
 
 
@@ -228,6 +229,7 @@ class _Endpoints:
         try:
             requests = self._sockets.socket(zmq.ROUTER)
             requests.setsockopt(zmq.RCVHWM, _REQUEST_QUEUE)
+            requests.setsockopt(zmq.SNDHWM, _REPLY_QUEUE)
             requests.setsockopt(zmq.ROUTER_MANDATORY, 1)  # tell us what can't be delivered
             self.control = self._sockets.open(requests, config.endpoint)
             self._requests = self._sockets.read(requests, self._on_message)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 __all__ = ["LINE_LIMIT", "Line", "Listener", "Origin", "Reading", "Tail", "Tails"]
 
@@ -43,22 +43,25 @@ class Origin:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line, without its end.
+class Line(NamedTuple):
+    """A line, without its end. Lines of all watchers come in order of (number, end).
 
     Attributes:
-        number: of the chunk that ended it; lines of all watchers come in order of (number, end).
+        number: of the chunk that ended it.
         end: offset in its tail behind the line.
         time: when its end was read, seconds since the epoch.
-        message: its text; what is not UTF-8 is replaced by U+FFFD.
     """
 
     number: int
     end: int
     origin: Origin
     time: float
-    message: str
+    data: bytes
+
+    @property
+    def message(self) -> str:
+        """Its text; what is not UTF-8 is replaced by U+FFFD."""
+        return self.data.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,18 @@ class Reading:
     Attributes:
         lines: in the order in which they ended.
         unfinished: the beginnings of lines that have not ended yet.
+        start: offset at which the first of the lines could have ended.
+        end: offset behind what was read.
         lost: bytes behind that offset which are not kept any more; of a line begun before it only the rest.
+        horizon: number of the last chunk that was read, if there are more; else None.
     """
 
     lines: list[Line]
     unfinished: list[Line]
+    start: int
+    end: int
     lost: int = 0
+    horizon: int | None = None
 
 
 @dataclass(slots=True)
@@ -162,28 +171,57 @@ class Tail:
         if origin.open_size:
             self.feed(origin, b"\n", time)
 
-    def read(self, after: int | None = None, *, stream: str | None = None) -> Reading:
+    def read(
+        self,
+        after: int | None = None,
+        *,
+        stream: str | None = None,
+        first: int = 0,
+        limit: int | None = None,
+    ) -> Reading:
         """Return the lines that ended behind the offset `after`; None: all that are kept.
 
         A line whose beginning is not kept is left out, and counts as lost.
 
         Args:
             stream: only lines of this one.
+            first: number of the first chunk whose lines are wanted.
+            limit: bytes after which it is enough.
         """
-        since = 0 if after is None else after
+        since = self.begin if after is None else after
         found: list[Line] = []
-        lost = max(0, self.begin - since)
+        lost = 0 if after is None else max(0, self.begin - since)
         begun: dict[Origin, _OpenLine] = {}
+        start, read, horizon = None, 0, None
         for chunk in self._chunks:
+            if limit is not None and read >= limit:
+                break
+            is_wanted = chunk.end > since and chunk.number >= first
+            if is_wanted and start is None:
+                start = max(since, chunk.end - len(chunk.data))
+            if stream is not None and chunk.origin.stream != stream:
+                continue
+            before = begun.get(chunk.origin) or _OpenLine(is_cut=chunk.origin.is_cut)
+            if is_wanted:
+                begun[chunk.origin], missed = _split(chunk, before, since, found)
+                lost += missed
+                read += len(chunk.data) + CHUNK_COST
+                horizon = chunk.number
+            else:
+                begun[chunk.origin] = _skipped(chunk, before)
+        else:
+            unfinished = [line for origin, rest in begun.items() for line in self._unfinished(origin, rest)]
+            return Reading(found, unfinished, self.end if start is None else start, self.end, lost)
+        return Reading(found, [], start or since, chunk.end - len(chunk.data), lost, horizon)
+
+    def newest(self, after: int | None = None, *, stream: str | None = None) -> Iterator[tuple[int, int]]:
+        """Yield number and count of lines of the chunks behind an offset, the newest first."""
+        since = self.begin if after is None else after
+        for chunk in reversed(self._chunks):
+            if chunk.end <= since:
+                return
             if stream is None or chunk.origin.stream == stream:
-                before = begun.get(chunk.origin) or _OpenLine(is_cut=chunk.origin.is_cut)
-                if chunk.end <= since:
-                    begun[chunk.origin] = _skipped(chunk, before)
-                else:
-                    begun[chunk.origin], missed = _split(chunk, before, since, found)
-                    lost += missed
-        unfinished = [line for origin, rest in begun.items() for line in self._unfinished(origin, rest)]
-        return Reading(found, unfinished, 0 if after is None else lost)
+                yield chunk.number, chunk.data.count(b"\n") + chunk.ends_piece
 
     def add_listener(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -196,7 +234,7 @@ class Tail:
         whole = data[: _whole_characters(data)]
         if whole and not rest.is_cut:
             last = self._chunks[-1]
-            yield Line(last.number, self.end + 1, origin, last.time, _text(whole))  # not before there
+            yield Line(last.number, self.end + 1, origin, last.time, whole)  # not before there
 
     def _shrink(self) -> None:
         """Drop the oldest chunks; of the newest one keep the end, if it alone is too large."""
@@ -292,12 +330,16 @@ def _split(chunk: _Chunk, before: _OpenLine, since: int, found: list[Line]) -> t
     """
     *ended, last = chunk.data.split(b"\n")
     end, missed, rest = chunk.end - len(chunk.data), 0, before
-    for part in ended:
-        end += len(part) + 1
-        if end > since and rest.is_cut:
-            missed = len(part) + 1
+    if ended:
+        end += len(ended[0]) + 1
+        if end > since and before.is_cut:
+            missed = len(ended[0]) + 1
         elif end > since:
-            found.append(_line(chunk, end, rest.finish(part)))
+            found.append(_line(chunk, end, before.finish(ended[0])))
+        for part in ended[1:]:
+            end += len(part) + 1
+            if end > since:
+                found.append(_line(chunk, end, part))
         rest = _OpenLine(is_cut=False)
     rest.parts.append(last)
     if not chunk.ends_piece:
@@ -316,11 +358,7 @@ def _behind_piece(rest: _OpenLine) -> _OpenLine:
 
 
 def _line(chunk: _Chunk, end: int, data: bytes) -> Line:
-    return Line(chunk.number, end, chunk.origin, chunk.time, _text(data))
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="replace")
+    return Line(chunk.number, end, chunk.origin, chunk.time, data)
 
 
 def _whole_characters(data: bytes) -> int:

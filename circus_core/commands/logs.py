@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from heapq import merge
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from circus_core.commands.arguments import Option, Switch, Word, count
 from circus_core.commands.command import Answer, Command, Conversation, Result
 from circus_core.commands.log_lines import LogLines
 from circus_core.commands.selection import SAFE_MATCH, Selection
 from circus_core.errors import CallError, MessageError, RefusedError, WireCode
+from circus_core.tail import Line, Reading
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
     from circus_core.commands.target import ControlledArbiter, ControlledWatcher
-    from circus_core.tail import Line
 
 __all__ = ["Logs", "LogsRequest", "LogsResult"]
 
 STREAMS: Final = ("stdout", "stderr")
 LONGEST_WAIT: Final = 60.0  # seconds
-REPLY_SIZE: Final = 256 * 1024
+REPLY_SIZE: Final = 64 * 1024
 """Characters of lines in a reply, as JSON, at which it ends; a single line has at most about 600 000."""
 
+_READ_SIZE: Final = 32 * 1024  # bytes of one tail that are looked at for a reply
 _LINE_SIZE: Final = 150  # characters of a line in a reply beside its message and its watcher
 _THE_END: Final = "circusd has ended"
 _WAIT: Final = 10.0  # seconds that circusctl lets the daemon wait for output
 _GRACE: Final = 5.0  # seconds beyond that until the daemon counts as gone
+
+_Found: TypeAlias = tuple[str, Line]
+"""A line and the name of its watcher."""
 
 Cursor = Mapping[str, tuple[int, int]]
 """Where reading goes on, by watcher: generation of its tail, offset there."""
@@ -208,46 +213,58 @@ async def _read_when_there_is(arbiter: ControlledArbiter, request: LogsRequest) 
 
 def _read(arbiter: ControlledArbiter, request: LogsRequest) -> LogsResult:
     watchers = request.selection.of(arbiter)
-    found, lost = _collect(watchers, request)
-    wanted = found if request.lines is None else found[max(0, len(found) - request.lines) :]
-    sent = list(_within_size(wanted))
-    left = len(wanted) - len(sent)
+    first, surplus = _beginning(watchers, request)
+    readings = {watcher.name: _reading(watcher, request, first) for watcher in watchers}
+    horizon = min((r.horizon for r in readings.values() if r.horizon is not None), default=None)
+    found = _sorted((name, line) for name, reading in readings.items() for line in reading.lines)
+    if horizon is None:
+        if request.unfinished:
+            found += _sorted((name, line) for name, each in readings.items() for line in each.unfinished)
+        surplus = 0 if request.lines is None else max(0, len(found) - request.lines)
+    known = [each for each in found if horizon is None or each[1].number <= horizon]
+    sent = list(_within_size(known[surplus:]))
+    done = min(surplus, len(known)) + len(sent)
     return LogsResult(
         lines=[_to_json(name, line) for name, line in sent],
-        cursor=_places(watchers, request.after, found[: len(found) - left], found[len(found) - left :]),
-        lost=lost,
+        cursor=_places(watchers, readings, found[:done], found[done:]),
+        lost={name: reading.lost for name, reading in readings.items() if reading.lost},
         missing=_missing(watchers, request.stream),
-        has_more=left > 0,
+        has_more=horizon is not None or done < len(found),
         has_ended=arbiter.tails.have_ended,
     )
 
 
-def _collect(
-    watchers: Sequence[ControlledWatcher], request: LogsRequest
-) -> tuple[list[tuple[str, Line]], dict[str, int]]:
-    """Return the lines with their watchers, in order of arrival, and how many bytes of whom are lost."""
-    lines: list[tuple[str, Line]] = []
-    unfinished: list[tuple[str, Line]] = []
-    lost: dict[str, int] = {}
-    for watcher in watchers:
-        generation, offset = request.after.get(watcher.name, (0, 0))
-        is_first = generation != watcher.tail.generation
-        reading = watcher.tail.read(None if is_first else offset, stream=request.stream)
-        lines += [(watcher.name, line) for line in reading.lines]
-        if request.unfinished:
-            unfinished += [(watcher.name, line) for line in reading.unfinished]
-        if reading.lost:
-            lost[watcher.name] = reading.lost
-    lines.sort(key=_by_arrival)
-    unfinished.sort(key=_by_arrival)
-    return [*lines, *unfinished], lost
+def _beginning(watchers: Sequence[ControlledWatcher], request: LogsRequest) -> tuple[int, int]:
+    """Return the number of the chunk in which the last lines begin, and how many lines there are too many."""
+    if request.lines is None:
+        return 0, 0
+    newest = [watcher.tail.newest(_offset(watcher, request), stream=request.stream) for watcher in watchers]
+    number, lines = 0, 0
+    for number, more in merge(*newest, reverse=True):
+        lines += more
+        if lines >= request.lines:
+            return number, lines - request.lines
+    return 0, 0
 
 
-def _by_arrival(line: tuple[str, Line]) -> tuple[int, int]:
-    return line[1].number, line[1].end
+def _offset(watcher: ControlledWatcher, request: LogsRequest) -> int | None:
+    """Return up to where this watcher was read before, None if it was not."""
+    generation, offset = request.after.get(watcher.name, (0, 0))
+    return offset if generation == watcher.tail.generation else None
 
 
-def _within_size(lines: Sequence[tuple[str, Line]]) -> Iterator[tuple[str, Line]]:
+def _reading(watcher: ControlledWatcher, request: LogsRequest, first: int) -> Reading:
+    tail, offset = watcher.tail, _offset(watcher, request)
+    if offset is not None and offset >= tail.end and not request.unfinished:
+        return Reading([], [], tail.end, tail.end)
+    return tail.read(offset, stream=request.stream, first=first, limit=_READ_SIZE)
+
+
+def _sorted(lines: Iterable[_Found]) -> list[_Found]:
+    return sorted(lines, key=lambda found: (found[1].number, found[1].end))
+
+
+def _within_size(lines: Sequence[_Found]) -> Iterator[_Found]:
     """Yield as many as fit into a reply, but at least one."""
     import json
 
@@ -262,24 +279,19 @@ def _within_size(lines: Sequence[tuple[str, Line]]) -> Iterator[tuple[str, Line]
 
 def _places(
     watchers: Sequence[ControlledWatcher],
-    before: Cursor,
-    done: Sequence[tuple[str, Line]],
-    left: Sequence[tuple[str, Line]],
+    readings: Mapping[str, Reading],
+    done: Sequence[_Found],
+    left: Sequence[_Found],
 ) -> Cursor:
-    """Return where to go on: behind the last line that is done, at the end if none is left."""
+    """Return where to go on: behind what was read, or where lines are left, behind the last that is not."""
     unread = {name for name, _ in left}
     ends = {name: line.end for name, line in done if name in unread}
     places = {}
     for watcher in watchers:
-        tail = watcher.tail
-        end = ends.get(watcher.name, _beginning(watcher, before)) if watcher.name in unread else tail.end
-        places[watcher.name] = (tail.generation, min(end, tail.end))
+        reading = readings[watcher.name]
+        end = ends.get(watcher.name, reading.start) if watcher.name in unread else reading.end
+        places[watcher.name] = (watcher.tail.generation, min(end, reading.end))
     return places
-
-
-def _beginning(watcher: ControlledWatcher, before: Cursor) -> int:
-    generation, offset = before.get(watcher.name, (0, 0))
-    return offset if generation == watcher.tail.generation else watcher.tail.begin
 
 
 def _missing(watchers: Sequence[ControlledWatcher], stream: str | None) -> dict[str, str]:

@@ -14,8 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import pytest
+import zmq
 
+from circus_core import wire
+from tests.controlled import Peers
 from tests.integration.daemon import DEADLINE, Daemon, until
 
 Start = Callable[..., Daemon]
@@ -277,3 +281,19 @@ def test_what_a_client_asks_for_directly_is_answered_in_its_time(
         mouth.say("here\n")
         waiting.join(DEADLINE)
     assert told == ["here"]
+
+
+def test_a_client_that_never_reads_what_it_asked_for_costs_bounded_memory(start: Start) -> None:
+    daemon = start(f"[watcher:web]\ncmd = sh -c 'seq 10000; exec sleep 1000'\n{NOWHERE}")
+    until(lambda: len(logs(daemon, "web", "-n", "1000")) == 1000)
+    request = wire.encode_request("logs", {"lines": 1000})
+    before = psutil.Process(daemon.pid).memory_info().rss
+    with Peers() as peers:
+        lazy = peers.dealer(daemon.endpoint)
+        lazy.setsockopt(zmq.RCVHWM, 1)
+        for _ in range(1500):
+            lazy.send(request)
+        assert daemon.call("numwatchers")["numwatchers"] == 2
+        until(lambda: daemon.call("dstats")["replies_dropped"] > 0)
+        grown = psutil.Process(daemon.pid).memory_info().rss - before
+    assert grown < 100 << 20  # 512 replies of 64 KiB, and what the allocator keeps

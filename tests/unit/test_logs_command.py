@@ -128,6 +128,28 @@ def test_replies_are_cut_so_that_they_can_be_sent_and_nothing_is_lost_by_that(te
     assert len("".join(read)) < REPLY_SIZE or len(read) > 1
 
 
+@pytest.mark.parametrize("number", [0, 1, 3000, 40_000])
+def test_reading_much_in_pieces_keeps_the_order_over_watchers(number: int) -> None:
+    arbiter = FakeArbiter()
+    written = []
+    for name in ("lazy", "sleeper"):
+        arbiter.get_watcher(name).tail.resize(8 << 20)
+    for turn in range(300):
+        name = ("lazy", "sleeper", "sleeper")[turn % 3]
+        lines = [f"{turn} {at}" for at in range(turn % 7 * 20)]
+        written += lines
+        write(arbiter, name, "".join(f"{line}\n" for line in lines), OUT if turn % 2 else ERR)
+    reply = asked(arbiter, lines=number)
+    read = messages(reply)
+    for _ in range(10_000):
+        if not reply["more"]:
+            break
+        reply = asked(arbiter, after=reply["cursor"])
+        read += messages(reply)
+    assert read == written[len(written) - min(number, len(written)) :]
+    assert messages(asked(arbiter, after=reply["cursor"])) == []
+
+
 def test_a_wait_ends_with_the_first_line_that_is_asked_for() -> None:
     async def scenario() -> None:
         arbiter = FakeArbiter()
