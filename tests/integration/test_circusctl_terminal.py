@@ -179,11 +179,11 @@ def test_quit_asks_before_it_ends_the_daemon(shell: Terminal, served: Served) ->
 
 def test_what_was_typed_is_there_the_next_time(tmp_path: Path, environment: dict[str, str]) -> None:
     history = tmp_path / "state" / "circus" / "history"
-    for keys, line in [(["numwatchers", "Enter"], "numwatchers"), (["list", "Enter"], "list")]:
+    for line, answer in [("numwatchers", "3"), ("list", "lazy,sleeper,web one")]:
         with Terminal(tmp_path, PROGRAM, environment) as terminal:
             terminal.wait_for_line(PROMPT)
-            terminal.type(*keys)
-            terminal.wait_for_line(PROMPT)
+            terminal.type(line, "Enter")
+            terminal.wait_for(f"{PROMPT} {line}\n{answer}\n{PROMPT}")
             terminal.type("C-d")
             assert terminal.exit_status() == 0
         assert history.read_text().splitlines()[-1] == line
@@ -200,8 +200,7 @@ def test_a_history_may_be_unwanted(tmp_path: Path, environment: dict[str, str]) 
     with Terminal(tmp_path, PROGRAM, {**environment, "CIRCUSCTL_HISTORY": ""}) as terminal:
         terminal.wait_for_line(PROMPT)
         terminal.type("numwatchers", "Enter")
-        terminal.wait_for("\n3\n")
-        terminal.wait_for_line(PROMPT)
+        terminal.wait_for(f"\n3\n{PROMPT}")
         terminal.type("C-d")
         assert terminal.exit_status() == 0
     assert not (tmp_path / "state").exists()
