@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -253,8 +254,9 @@ def _remove_what_was_added(daemon: Daemon) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(FUZZ_SECONDS + 120)
 def test_whatever_is_sent_it_goes_on_and_grows_not(
-    circusd: Start, record_property: Callable[..., None]
+    circusd: Start, record_property: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # streams are told to write into files of any name
     daemon = circusd(SLEEPERS)
     seed = random.SystemRandom().randrange(10**6)
     record_property("seed", seed)
