@@ -94,10 +94,14 @@ class Dispatcher:
             return self._error_reply(error, None)
         return None if request.is_cast else self._error_reply(error, request)
 
-    async def close(self) -> None:
-        """Give up what goes on after replies."""
+    def give_up(self) -> None:
+        """Follow no more what goes on after replies."""
         for task in self._followed:
             task.cancel()
+
+    async def close(self) -> None:
+        """Do as give_up, and wait until that is done."""
+        self.give_up()
         await asyncio.gather(*self._followed, return_exceptions=True)
 
     async def _carry_out(self, identity: Identity, request: wire.Request) -> Result:

@@ -80,7 +80,7 @@ class PluginThreads:
         load: finds a plugin class; raises DriverError.
         config: returns the section [circus] that is in force.
         listeners: who is told of events.
-        dispatcher: carries out requests; closed with this.
+        dispatcher: carries out requests; given up with this.
         """
         self._loop = loop
         self._load = load
@@ -132,6 +132,7 @@ class PluginThreads:
         """Cut off what still runs."""
         for child in self._threads.values():
             child.cut_off()
+        self._dispatcher.give_up()
 
     def _make(self, request: SpawnRequest) -> CircusPlugin:
         """Import and make the plugin, in its thread."""
