@@ -52,4 +52,4 @@ def test_it_hears_and_asks_in_a_thread_of_the_host() -> None:
     assert {"spawn", "start", "reap", "stop"} <= {action for action, _, _ in heard}
     assert {answer for action, _, answer in heard if action != "end"} == {2}
     assert heard[-1] == ("end", "plugin:x", "red")
-    assert not [thread for thread in threading.enumerate() if thread.name == "plugin:x"]
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "plugin:x"])
