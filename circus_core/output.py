@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 
 from circus_core.config.model import StreamConfig, WatcherConfig
 from circus_core.errors import ConfigError, SpawnError
-from circus_core.pipes import OutputPipe, Redirector, Sink, SinkRunner, TellTrouble, build_sink
+from circus_core.pipes import OutputPipe, Redirector
+from circus_core.sinks import Sink, SinkRunner, TellTrouble, build_sink
 from circus_core.spawning import StandardStreams
 from circus_core.tail import Tail
 

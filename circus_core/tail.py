@@ -166,6 +166,17 @@ class Tail:
             for listener in tuple(self._listeners):
                 listener(origin.stream)
 
+    def skip(self, origin: Origin, count: int) -> None:
+        """So many bytes were written and can't be kept; what came before them goes, too."""
+        if not (self._limit and count):
+            return
+        while self._chunks:
+            self._forget(self._chunks.popleft())
+        self.end += count
+        self.begin = self.end
+        origin.open_size = 0
+        origin.is_cut = True
+
     def finish(self, origin: Origin, time: float) -> None:
         """There will be no more from this output: the line it was in has ended."""
         if origin.open_size:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from circus_streams.chunks import Source
+from circus_streams.chunks import Origin, Source
 from circus_streams.linewise import LineStream, ended, prefixed
 from circus_streams.logfile import LogFiles, OpenFiles
 from circus_streams.options import size, whole
@@ -46,6 +47,24 @@ class BaseFileStream(LineStream):
         self._time_format = time_format
         self._files = LogFiles(os.path.abspath(os.fspath(filename)), rotation, self.files, follow=follow)
         super().__init__(self._files)
+
+    def take(self, fd: int, labels: Mapping[str, Any]) -> bytes | int:
+        """As LineStream.take(); where no line has to be touched, the bytes go from the pipe to the file.
+
+        They have to where a prefix begins each line, several outputs go to the file, or it is about to be
+        rotated.
+        """
+        if self._time_format or (labels["pid"], labels["name"]) in self._read:
+            return super().take(fd, labels)
+        self._files.flush()
+        source = self._source(labels)
+        if source.rest and self._files.can_splice(source.origin):
+            self._files.write(source.origin, source.finish())
+        moved = None if source.rest else self._files.splice(source.origin, fd)
+        return super().take(fd, labels) if moved is None else moved
+
+    def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
+        return self._files.recall(Origin.of(labels), size)
 
     def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         if self._time_format:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from circus_streams.chunks import Origin, Source, payload
 
 __all__ = ["ByteOutput", "LineStream", "Output", "ended", "prefixed"]
+
+READ_SIZE: Final = 64 * 1024  # what a pipe holds, pipe(7)
 
 
 class Output(Protocol):
@@ -53,6 +57,7 @@ class LineStream(ABC):
         self._output = output
         self._sources: dict[tuple[int, str], Source] = {}
         self._taken: Mapping[str, Any] | None = None
+        self._read: dict[tuple[int, str], bytes] = {}  # from pipes, and not written when that was tried
 
     def open(self) -> None:
         """Open what is written to; raises OSError. Without this the first chunk does."""
@@ -84,9 +89,35 @@ class LineStream(ABC):
                 self._pass_on(source, data, chunk.get("timestamp"))
         self._taken = None
 
+    def take(self, fd: int, labels: Mapping[str, Any]) -> bytes | int:
+        """Move what a pipe holds, or some of it; the mapping says whose it is, as that of a chunk does.
+
+        Returns:
+            What was read; a number if so many bytes were moved without reading them; nothing at the end.
+
+        Raises:
+            BlockingIOError: the pipe is empty.
+            OSError: not all that was read is written yet; the next call goes on.
+        """
+        self._output.flush()
+        key = labels["pid"], labels["name"]
+        if key not in self._read:
+            data = os.read(fd, READ_SIZE)
+            source = self._source(labels)
+            lines = self._complete(source, data)
+            self._read[key] = data
+            if lines:
+                self._pass_on(source, lines, time.time())
+        return self._read.pop(key)
+
+    def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
+        """Return the last bytes that take() has moved and not read, at most `size`; none if they are gone."""
+        return b""
+
     def end_of_output(self, pid: int, name: str) -> None:
         """Write the unfinished line of a process that will write no more; raises OSError."""
         self._output.flush()
+        self._read.pop((pid, name), None)
         source = self._sources.get((pid, name))
         if source is not None:
             rest = self._last_words(source)

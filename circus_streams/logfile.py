@@ -15,11 +15,15 @@ from io import FileIO
 from typing import Final
 from weakref import WeakValueDictionary
 
-from circus_streams.chunks import Origin
+from circus_streams.chunks import LONGEST_HELD, Origin
 from circus_streams.packing import Packer
 from circus_streams.rotation import FileState, Rotation
+from circus_streams.splicing import SplicedFile
 
 __all__ = ["LogFile", "LogFiles", "OpenFiles"]
+
+Writer = tuple[int, int, str]
+"""An output of a process, as one stream writes it: id of the stream, pid, name."""
 
 VARIABLE: Final = re.compile(
     r"\$\(circus\.(watcher|wid|pid)\)|\(\(circus\.(watcher|wid|pid)\)\)", re.IGNORECASE
@@ -44,6 +48,10 @@ class LogFile:
         self._file: FileIO | None = None
         self._identity = (0, 0)
         self._users: set[int] = set()
+        self._writers: set[Writer] = set()
+        self._spliced: SplicedFile | None = None
+        self._splicer: Writer | None = None  # whose bytes the file ends with, unseen
+        self._held_back: dict[Writer, bytes] = {}  # beginnings of lines, taken from the file again
         self._unwritten = b""
         self._state = FileState()
         self._now = now
@@ -76,10 +84,60 @@ class LogFile:
         with self._lock:
             return self._file is None or _identity_of(path) == self._identity
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes, writer: Writer | None = None) -> None:
         """Have whole lines (the last one may be unfinished) written by the next flush()."""
+        if not data:
+            return
         with self._lock:
+            self._take_back()
+            if writer is not None:
+                self._writers.add(writer)
+                data = self._held_back.pop(writer, b"") + data
             self._unwritten += data
+
+    def can_splice(self, writer: Writer, rotation: Rotation) -> bool:
+        """Tell whether splice() is possible now; raises OSError."""
+        with self._lock:
+            return self._writers <= {writer} and self._room(rotation) > 0
+
+    def leave(self, writer: Writer) -> None:
+        """This output is over."""
+        with self._lock:
+            self._writers.discard(writer)
+            self._unwritten += self._held_back.pop(writer, b"")
+            if self._splicer == writer:
+                self._splicer = None
+                self._note_open_line()
+
+    def splice(self, fd: int, writer: Writer, rotation: Rotation) -> int | None:
+        """Move bytes from a pipe to the end of the file; 0: the end of the pipe.
+
+        Returns:
+            None if that can't be done now: lines have to be looked at, or it is no plain file.
+
+        Raises:
+            BlockingIOError: the pipe is empty.
+            OSError: the file takes nothing now.
+        """
+        with self._lock:
+            self._writers.add(writer)
+            if self._writers != {writer}:
+                return None
+            self._unwritten += self._held_back.pop(writer, b"")
+            try:
+                return self._splice(fd, writer, rotation)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                error.filename = error.filename or self.path
+                raise
+
+    def recall(self, writer: Writer, size: int) -> bytes:
+        """Return the end of the file, if it is what splice() has moved there for this output."""
+        with self._lock:
+            if self._splicer != writer or self._spliced is None:
+                return b""
+            return self._spliced.end(size)
 
     def take_over(self, other: LogFile) -> None:
         """Have written what another file could not write."""
@@ -91,14 +149,14 @@ class LogFile:
         """Append what was taken; raises OSError."""
         self.write(b"", rotation)
 
-    def write(self, data: bytes, rotation: Rotation) -> None:
+    def write(self, data: bytes, rotation: Rotation, writer: Writer | None = None) -> None:
         """Take whole lines and append all that was taken, rotating between lines.
 
         Raises:
             OSError: not all is written yet; the next flush() goes on.
         """
+        self.take(data, writer)
         with self._lock:
-            self._unwritten += data
             try:
                 while self._unwritten:
                     self._write_some(rotation)
@@ -106,12 +164,59 @@ class LogFile:
                 error.filename = error.filename or self.path  # write(2) does not say it
                 raise
 
+    def _take_back(self) -> None:
+        """Take the unfinished line at the end of the file out of it, so that no other line gets into it."""
+        writer, self._splicer = self._splicer, None
+        if writer is None or self._spliced is None:
+            return
+        line = self._spliced.cut_open_line(LONGEST_HELD)
+        if line:
+            self._held_back[writer] = line
+        self._note_open_line()
+
+    def _note_open_line(self) -> None:
+        """Find out how the file ends, after bytes that nobody has seen."""
+        if self._spliced is not None:
+            self._state.open_line = 0 if self._spliced.ends_line() else LONGEST_HELD
+
+    def _splice(self, fd: int, writer: Writer, rotation: Rotation) -> int | None:
+        while self._unwritten:
+            self._write_some(rotation)
+        room = self._room(rotation)
+        if not room or self._spliced is None:
+            return None
+        moved = self._spliced.append(fd, room, self._state.size)
+        if moved is not None:
+            self._splicer = writer
+        return moved
+
+    def _room(self, rotation: Rotation) -> int:
+        """How many bytes can be spliced now; raises OSError."""
+        file = self._opened()
+        status = os.fstat(file.fileno())
+        if self._is_removed(status):
+            self._forget()
+            file = self._opened()
+            status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return 0
+        if self._spliced is None:
+            self._spliced = SplicedFile(file.fileno())
+        self._state.size, self._state.now = status.st_size, self._now()
+        return rotation.room(self._state) if self._spliced.is_possible else 0
+
+    def _is_removed(self, status: os.stat_result) -> bool:
+        """What is written to it nobody could ever read."""
+        return not status.st_nlink and _identity_of(self.path) != self._identity
+
     def _write_some(self, rotation: Rotation) -> None:
         file = self._opened()
         status = os.fstat(file.fileno())
-        if not status.st_nlink and _identity_of(self.path) != self._identity:
-            self._forget()  # it was removed: what is written to it nobody could ever read
+        if self._is_removed(status):
+            self._forget()
             return
+        if self._spliced is not None:
+            self._spliced.written()
         data = self._unwritten
         if stat.S_ISREG(status.st_mode):
             self._state.size, self._state.now = status.st_size, self._now()
@@ -134,6 +239,10 @@ class LogFile:
         return self._file
 
     def _close(self) -> None:
+        self._take_back()
+        spliced, self._spliced = self._spliced, None
+        if spliced is not None:
+            spliced.close()
         file, self._file = self._file, None
         if file is not None:
             file.close()
@@ -232,17 +341,29 @@ class LogFiles:
 
     def write(self, origin: Origin, data: bytes) -> None:
         """Append to the file of this process; raises OSError if not all could be written yet."""
-        path = self._pattern if self._is_one else _filled(self._pattern, origin)
-        use = self._use(path)
-        if not self._is_one:
-            use.sources.add((origin.pid, origin.name))
+        path, use = self._use_of(origin)
         self._unfinished.add(path)
         if self._follow:
-            use.file.take(data)
+            use.file.take(data, self._writer(origin))
             self._flush(path)
         else:
-            use.file.write(data, self._rotation)
+            use.file.write(data, self._rotation, self._writer(origin))
             self._unfinished.discard(path)
+
+    def splice(self, origin: Origin, fd: int) -> int | None:
+        """Move from a pipe to the file of this process, see LogFile.splice()."""
+        path, use = self._use_of(origin)
+        if self._follow and not use.file.is_at(path):
+            self._reopen(path)
+        return self._uses[path].file.splice(fd, self._writer(origin), self._rotation)
+
+    def can_splice(self, origin: Origin) -> bool:
+        """Tell whether splice() is possible now; raises OSError."""
+        return self._use_of(origin)[1].file.can_splice(self._writer(origin), self._rotation)
+
+    def recall(self, origin: Origin, size: int) -> bytes:
+        """Return the end of what was spliced for this process, if it is still there."""
+        return self._use_of(origin)[1].file.recall(self._writer(origin), size)
 
     def flush(self) -> None:
         """Write what could not be written; raises OSError."""
@@ -250,14 +371,18 @@ class LogFiles:
             self._flush(path)
 
     def end(self, origin: Origin) -> None:
-        """Close the file of a process if no other process writes to it."""
+        """This output is over: close its file if no other goes there; raises OSError."""
+        path = self._path_of(origin)
+        use = self._uses.get(path)
+        if use is None:
+            return
+        use.file.leave(self._writer(origin))
+        self._unfinished.add(path)
+        self._flush(path)
         if not self._is_one:
-            path = _filled(self._pattern, origin)
-            use = self._uses.get(path)
-            if use is not None:
-                use.sources.discard((origin.pid, origin.name))
-                if not use.sources:
-                    self._release(path)
+            use.sources.discard((origin.pid, origin.name))
+            if not use.sources:
+                self._release(path)
 
     def reopen(self) -> None:
         """Open each path anew, after another program has renamed the file; raises OSError."""
@@ -277,6 +402,19 @@ class LogFiles:
             self._reopen(path)
         self._uses[path].file.flush(self._rotation)
         self._unfinished.discard(path)
+
+    def _path_of(self, origin: Origin) -> str:
+        return self._pattern if self._is_one else _filled(self._pattern, origin)
+
+    def _use_of(self, origin: Origin) -> tuple[str, Use]:
+        path = self._path_of(origin)
+        use = self._use(path)
+        if not self._is_one:
+            use.sources.add((origin.pid, origin.name))
+        return path, use
+
+    def _writer(self, origin: Origin) -> Writer:
+        return id(self), origin.pid, origin.name
 
     def _use(self, path: str) -> Use:
         use = self._uses.get(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from circus_streams.packing import SUFFIXES, Compression
 
@@ -28,6 +29,10 @@ class FileState:
     now: float = 0.0
 
 
+UNLIMITED: Final = 1 << 30
+BORDER: Final = 64 * 1024  # bytes before the end of a file in which lines are looked at
+
+
 class Rotation:
     """Never rotates.
 
@@ -36,6 +41,10 @@ class Rotation:
     """
 
     compression: Compression | None = None
+
+    def room(self, state: FileState) -> int:
+        """Return how many bytes the file takes that nobody has looked at; 0: use fitting()."""
+        return UNLIMITED
 
     def fitting(self, state: FileState, data: bytes) -> int:
         """Return how many bytes of `data` the file still takes, 0 if it must be rotated first."""
@@ -64,6 +73,9 @@ class NumberedRotation(Rotation):
         self._max_bytes = max_bytes
         self._backup_count = backup_count
         self.compression = compression
+
+    def room(self, state: FileState) -> int:
+        return max(0, self._max_bytes - state.size - 1 - BORDER)
 
     def fitting(self, state: FileState, data: bytes) -> int:
         room = self._max_bytes - state.size - 1

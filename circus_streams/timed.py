@@ -13,7 +13,7 @@ from typing import Final
 from circus_streams.file import BaseFileStream
 from circus_streams.options import flag, whole
 from circus_streams.packing import SUFFIXES, Compression, compression
-from circus_streams.rotation import FileState, Rotation, exists, move
+from circus_streams.rotation import UNLIMITED, FileState, Rotation, exists, move
 
 __all__ = ["Periods", "TimedRotatingFileStream", "TimedRotation", "periods"]
 
@@ -119,10 +119,11 @@ class TimedRotation(Rotation):
         self.compression = compression
         self._known = (0.0, 0.0)  # the beginning of a period and its end
 
+    def room(self, state: FileState) -> int:
+        return UNLIMITED if self._is_within(state) else 0
+
     def fitting(self, state: FileState, data: bytes) -> int:
-        if state.now < state.since or not state.size:
-            state.since = state.now  # the clock was put back, or there is nothing to put away
-        if state.now < self._end(state.since):
+        if self._is_within(state):
             return len(data)
         if state.open_line:
             return data.find(b"\n") + 1 or len(data)
@@ -136,6 +137,12 @@ class TimedRotation(Rotation):
 
     def rotated(self, path: str) -> Iterator[str]:
         return (each for each in self._backups(path) if not each.endswith(SUFFIXES))
+
+    def _is_within(self, state: FileState) -> bool:
+        """Tell whether the period of the file lasts."""
+        if state.now < state.since or not state.size:
+            state.since = state.now  # the clock was put back, or there is nothing to put away
+        return state.now < self._end(state.since)
 
     def _end(self, since: float) -> float:
         if self._known[0] != since:

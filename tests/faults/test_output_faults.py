@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.pipes import Redirector, SinkRunner
+from circus_core.pipes import Redirector
+from circus_core.sinks import SinkRunner
 from circus_core.workers import Workers
 from circus_streams import FileStream
 
