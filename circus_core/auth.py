@@ -11,6 +11,8 @@ does, so two facts are joined:
   socket was open when the list was made, a descriptor that was closed and used again since is not mistaken
   for it.
 
+Who connects to plain tcp and says nothing is looked up after a moment, and cut off if it may not talk.
+
 A key that is revoked counts no more from the next look on: its messages are dropped and its connections cut.
 """
 
@@ -18,17 +20,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import secrets
-import socket as sockets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import zmq
 
 from circus_core.connections import can_tell, tcp_clients
+from circus_core.doorstep import Doorstep, cut, inode_of
 from circus_core.errors import EndpointError
 from circus_core.identity import Identity, Role
 from circus_core.keyring import AdmittedKeys
@@ -49,15 +49,10 @@ class _Connection:
     identity: Identity
 
     def is_open(self) -> bool:
-        return self.inode != -1 and _inode_of(self.descriptor) == self.inode
+        return self.inode != -1 and inode_of(self.descriptor) == self.inode
 
     def cut(self) -> None:
-        """End it at once, if it is still open: libzmq drops the peer with all that was to be sent to it."""
-        with suppress(OSError):
-            copy = os.dup(self.descriptor)  # ours, so that it can't become another's between look and end
-            with sockets.socket(fileno=copy) as connection:
-                if _inode_of(copy) == self.inode:
-                    connection.shutdown(sockets.SHUT_RDWR)
+        cut(self.descriptor, self.inode)
 
 
 class Gatekeeper:
@@ -84,6 +79,7 @@ class Gatekeeper:
         """
         self._roles = dict(roles)
         self._keys = keys
+        self._context = context
         self._loop = loop
         self._seal = secrets.token_hex(16)  # marks the user ids that we gave
         self._numbers = itertools.count(1)
@@ -92,7 +88,9 @@ class Gatekeeper:
         self._version = 0  # of the admitted keys, when connections were last compared with them
         self._open: set[bytes] = set()
         self._connections: dict[str, _Connection] = {}
+        self._doorsteps: dict[str, Doorstep] = {}
         self._waiting: list[list[bytes]] = []
+        self._has_silent = False
         self._scan: asyncio.Task[None] | None = None
         self._workers = Workers(limit=4)
         socket = context.socket(zmq.ROUTER)
@@ -103,6 +101,21 @@ class Gatekeeper:
         """Make libzmq ask about every peer of a socket; before it is bound."""
         socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode())
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # refuse peers if nobody answers
+
+    def watch(self, socket: zmq.Socket[bytes], domain: str, *, limit: int | None) -> None:
+        """Keep strangers from taking all descriptors with connections; before a tcp socket is bound.
+
+        Args:
+            limit: of connections that say nothing; None where those of strangers are found out.
+        """
+        self._doorsteps[domain] = Doorstep(
+            self._context,
+            socket,
+            name=domain,
+            limit=limit,
+            loop=self._loop,
+            on_silence=self._look_at_silent,
+        )
 
     def ask_for_users(self, domain: str, port: int) -> None:
         """Tell the peers of a tcp port apart by their users.
@@ -155,6 +168,8 @@ class Gatekeeper:
         """Stop answering; the guarded sockets are closed before."""
         if self._scan is not None:
             self._scan.cancel()
+        for doorstep in self._doorsteps.values():
+            doorstep.close()
         self._port.close()
         self._workers.close()
 
@@ -199,7 +214,8 @@ class Gatekeeper:
         if known is None:
             descriptor = _descriptor_of(frame)
             identity = Identity(key=key)
-            known = self._connections[user_id] = _Connection(descriptor, _inode_of(descriptor), identity)
+            self._has_spoken(descriptor)
+            known = self._connections[user_id] = _Connection(descriptor, inode_of(descriptor), identity)
         if admission is None:
             known.cut()
             return None
@@ -219,12 +235,33 @@ class Gatekeeper:
 
     async def _answer_waiting(self) -> None:
         """Read the tables once for all who asked before the reading began, until nobody waits."""
-        while self._waiting:
+        while self._waiting or self._has_silent:
             questions, self._waiting = self._waiting, []
-            ports = {self._ports[question[4]] for question in questions}
-            clients = await self._workers.run(tcp_clients, ports)
+            self._has_silent = False
+            clients = await self._workers.run(tcp_clients, set(self._ports.values()))
             for question in questions:
                 self._answer(question, self._tcp_user_id(clients[self._ports[question[4]]]))
+            self._cut_strangers(clients)
+
+    def _look_at_silent(self) -> None:
+        if self._ports:
+            self._has_silent = True
+            self._start_scan()
+
+    def _cut_strangers(self, clients: Mapping[int, Mapping[int, int | None]]) -> None:
+        """End the connections of those who may not talk and have not tried to."""
+        for domain, port in self._ports.items():
+            doorstep = self._doorsteps[domain.decode()]
+            for descriptor, inode in list(doorstep.waiting.items()):
+                uid = clients[port].get(inode)
+                if uid in self._roles:
+                    doorstep.leave(descriptor)
+                elif uid is not None:
+                    cut(descriptor, inode)
+
+    def _has_spoken(self, descriptor: int) -> None:
+        for doorstep in self._doorsteps.values():
+            doorstep.leave(descriptor)
 
     def _tcp_user_id(self, clients: Mapping[int, int | None]) -> str:
         """Return the user id for a peer that is one of `clients`, empty if none can be let in."""
@@ -239,12 +276,13 @@ class Gatekeeper:
 
     def _recognize(self, user_id: str, detail: str, frame: zmq.Frame) -> Identity | None:
         descriptor = _descriptor_of(frame)
-        inode = _inode_of(descriptor)
+        inode = inode_of(descriptor)
         pairs = (pair.partition(":") for pair in detail.partition(" ")[2].split(","))
         for candidate, _, uid in pairs:
             if int(candidate) == inode:
                 identity = Identity(role=self._roles[int(uid)], uid=int(uid))
                 self._connections[user_id] = _Connection(descriptor, inode, identity)
+                self._has_spoken(descriptor)
                 return identity
         return None
 
@@ -270,12 +308,4 @@ def _descriptor_of(frame: zmq.Frame) -> int:
     try:
         return int(frame.get(zmq.SRCFD))
     except zmq.ZMQError:
-        return -1
-
-
-def _inode_of(descriptor: int) -> int:
-    """Return the inode behind a descriptor, -1 if it is closed."""
-    try:
-        return os.fstat(descriptor).st_ino
-    except OSError:
         return -1

@@ -68,7 +68,8 @@ _DUMP: Final = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _ERROR: Final = 2
 _DONE: Final = 3
 _NETLINK_SOCK_DIAG: Final = 4
-_STATES: Final = 0xFFF & ~(1 << 6) & ~(1 << 10)  # all but TIME_WAIT and LISTEN, which belong to nobody
+_OUR_STATES: Final = 0xFFF & ~(1 << 6) & ~(1 << 10)  # all but TIME_WAIT and LISTEN, which belong to nobody
+_THEIR_STATES: Final = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5  # not those of connections that we have ended
 
 
 def _diagnosed(ports: Collection[int]) -> Iterator[_Row]:
@@ -77,13 +78,15 @@ def _diagnosed(ports: Collection[int]) -> Iterator[_Row]:
         netlink.settimeout(5)
         for port in ports:
             for family in (socket.AF_INET, socket.AF_INET6):
-                for pair in ((port, 0), (0, port)):
-                    yield from _dump(netlink, family, *pair)
+                yield from _dump(netlink, family, _OUR_STATES, local_port=port)
+                yield from _dump(netlink, family, _THEIR_STATES, remote_port=port)
 
 
-def _dump(netlink: socket.socket, family: int, local_port: int, remote_port: int) -> Iterator[_Row]:
+def _dump(
+    netlink: socket.socket, family: int, states: int, *, local_port: int = 0, remote_port: int = 0
+) -> Iterator[_Row]:
     """Yield the connections with these ports, 0 meaning any."""
-    body = _FAMILY_AND_STATES.pack(family, socket.IPPROTO_TCP, 0, _STATES)
+    body = _FAMILY_AND_STATES.pack(family, socket.IPPROTO_TCP, 0, states)
     body += _PORTS.pack(local_port, remote_port) + _NO_MORE_ID
     netlink.send(_HEADER.pack(_HEADER.size + len(body), _REQUEST_TYPE, _DUMP, 1, 0) + body)
     while True:

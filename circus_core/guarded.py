@@ -28,6 +28,8 @@ __all__ = ["EventSocket", "GuardedPublisher", "GuardedSockets"]
 log = logging.getLogger("circus")
 
 _EVENT_QUEUE: Final = 10_000  # messages that libzmq holds for a subscriber
+_HANDSHAKE: Final = 10_000  # milliseconds that a peer may take to say who it is
+_SILENT_LIMIT: Final = 512  # connections that have not shown a key yet
 _LINGER: Final = 1000  # milliseconds for the last message to leave
 
 
@@ -65,6 +67,7 @@ class GuardedSockets:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_MESSAGE)
         socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE)
         return socket
 
     def open(self, socket: zmq.Socket[bytes], endpoint: str) -> endpoints.BoundEndpoint:
@@ -76,6 +79,8 @@ class GuardedSockets:
         domain = f"circus-{len(self._bound)}"
         self._gatekeeper.guard(socket, domain)
         pair = self._lock(socket, endpoint, domain)
+        if endpoint.startswith("tcp://") and self._config.auth != "none":
+            self._gatekeeper.watch(socket, domain, limit=None if pair is None else _SILENT_LIMIT)
         owner = self._config.endpoint_owner
         bound = endpoints.bind(socket, endpoint, owner=owner, is_shared=self._is_shared)
         self._bound.append(bound)

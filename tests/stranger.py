@@ -10,6 +10,7 @@ import encodings.idna  # noqa: F401  can't be read any more once the rights are 
 import os
 import socket
 import sys
+import time
 
 import zmq
 
@@ -106,6 +107,21 @@ def half_close(endpoint: str) -> bytes:
         connection.shutdown(socket.SHUT_WR)
         return everything(connection)
     return b""
+
+
+def crowd(endpoint: str) -> int:
+    """Open many connections and say nothing; returns how many of them the other side ends in 8 seconds."""
+    host, _, port = endpoint.partition("://")[2].rpartition(":")
+    held = [socket.create_connection((host, int(port))) for _ in range(200)]
+    ended, deadline = 0, time.monotonic() + 8
+    for connection in held:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                connection.settimeout(max(0.01, deadline - time.monotonic()))
+                if not connection.recv(1000):
+                    break
+            ended += 1
+    return ended
 
 
 def subscribe(endpoint: str) -> bytes:

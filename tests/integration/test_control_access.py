@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from circus_core import connections
 from circus_core.client import CircusClient
@@ -107,6 +108,27 @@ def test_another_user_hears_no_events(served: Served, has_company: bool) -> None
             make_friends(peers, served)
         assert "watcher" not in heard_by(NOBODY)
         assert "watcher.w.add" in heard_by(ME)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("which", ["endpoint", "pubsub_endpoint"])
+def test_another_user_can_not_hold_connections(which: str) -> None:
+    with Served() as served, Peers() as peers:
+        make_friends(peers, served)
+        silent = peers.dealer(served.controller.endpoint)
+        assert behave(NOBODY, getattr(served.controller, which), "crowd").strip() == "200"
+        silent.send(b'{"command": "list"}')
+        assert silent.poll(20_000)
+
+
+def test_our_own_programs_may_be_silent() -> None:
+    with Served() as served, Peers() as peers:
+        connections = [peers.dealer(served.controller.endpoint) for _ in range(20)]
+        ends = [peer.get_monitor_socket(zmq.EVENT_DISCONNECTED) for peer in connections]
+        until = time.monotonic() + 0.5
+        assert not any(end.poll(max(0, int(1000 * (until - time.monotonic())))) for end in ends)
+        for peer in connections:
+            peer.disable_monitor()
 
 
 @pytest.mark.parametrize("which", ["endpoint", "pubsub_endpoint"])
