@@ -208,9 +208,9 @@ class Arbiter:
         """Return all that is known of these watchers; raises CommandError as measure()."""
         described = [watcher.describe() for watcher in self._chosen(watchers)]
         processes = [process for each in described for process in each["processes"]]
-        open_files = await self._gauge.open_files([process["pid"] for process in processes])
+        usage = await self._gauge.usage([process["pid"] for process in processes])
         for process in processes:
-            process["open_files"] = open_files[process["pid"]]
+            process.update(usage[process["pid"]])
         return described
 
     @property

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Final, Protocol, TypeVar
 
 from circus_core.errors import CommandError
 from circus_core.hooks import Hooks
 from circus_core.process import Process
 from circus_core.process_info import NO_READINGS, Readings, measure
+from circus_core.process_table import read_usage
 from circus_core.views import WatcherView
 from circus_core.workers import Workers
 
@@ -75,9 +76,10 @@ class Gauge:
             self._own = measured.readings
         return {**(measured.info or {}), "children": []}
 
-    async def open_files(self, pids: Collection[int]) -> dict[int, int | None]:
-        """Count the open descriptors of processes; None for one that has ended or may not be looked at."""
-        return await self._off_the_loop(lambda: {pid: _open_files(pid) for pid in pids})
+    async def usage(self, pids: Collection[int]) -> dict[int, dict[str, Any]]:
+        """Return what processes have in use, in the words of `describe`; raises CommandError as measure()."""
+        found = await self._off_the_loop(lambda: {pid: read_usage(pid) for pid in pids})
+        return {pid: asdict(usage) for pid, usage in found.items()}
 
     async def _off_the_loop(self, work: Callable[[], _T]) -> _T:
         try:
@@ -99,9 +101,3 @@ class Gauge:
         await asyncio.gather(
             *(extend(watcher, process) for watcher, own in each.items() for process in own.values())
         )
-
-
-def _open_files(pid: int) -> int | None:
-    with suppress(OSError):
-        return len(os.listdir(f"/proc/{pid}/fd"))
-    return None

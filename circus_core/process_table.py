@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-__all__ = ["ProcessTable", "Sample", "read_children", "read_processes"]
+__all__ = ["ProcessTable", "Sample", "Usage", "read_children", "read_processes", "read_usage"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -64,9 +64,30 @@ class ProcessTable:
     taken_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one process has in use; None: it may not be looked at, or has ended.
+
+    Attributes:
+        open_files: descriptors.
+        memory: resident bytes.
+        cpu_time: seconds of user and system time so far.
+    """
+
+    open_files: int | None = None
+    threads: int | None = None
+    memory: int | None = None
+    cpu_time: float | None = None
+
+
 def read_processes(pids: Collection[int]) -> ProcessTable:
     """Look at these processes and their direct children."""
     return _read_proc(pids) if _HAS_PROC else _read_psutil(pids)
+
+
+def read_usage(pid: int) -> Usage:
+    """Look at one process, and at no other."""
+    return _read_proc_usage(pid) if _HAS_PROC else _read_psutil_usage(pid)
 
 
 def read_children() -> dict[int, list[int]]:
@@ -159,6 +180,22 @@ def _uid(pid: int) -> int | None:
     return int(rest.split(None, 1)[0]) if found else None
 
 
+def _read_proc_usage(pid: int) -> Usage:
+    open_files = None
+    with suppress(OSError):
+        open_files = len(os.listdir(f"/proc/{pid}/fd"))
+    stat = _read(f"/proc/{pid}/stat")
+    if not stat:
+        return Usage(open_files=open_files)
+    fields = stat[stat.rindex(b")") + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
+    return Usage(
+        open_files=open_files,
+        threads=int(fields[17]),
+        memory=int(fields[21]) * _PAGE,
+        cpu_time=(int(fields[11]) + int(fields[12])) / _TICKS,
+    )
+
+
 def _is_there(pid: int) -> bool:
     """Tell whether it exists though it could not be read (mount option hidepid of proc(5))."""
     try:
@@ -216,6 +253,21 @@ def _psutil_sample(process: psutil.Process, now: float) -> Sample:
             birth=created,
             is_zombie=is_zombie,
         )
+
+
+def _read_psutil_usage(pid: int) -> Usage:
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return Usage(
+                open_files=process.num_fds(),
+                threads=process.num_threads(),
+                memory=process.memory_info().rss,
+                cpu_time=times.user + times.system,
+            )
+    except psutil.Error:
+        return Usage()
 
 
 # Both

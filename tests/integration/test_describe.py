@@ -47,6 +47,9 @@ def test_a_crash_is_remembered_with_its_signal(circusd: Start) -> None:
     assert sorted(process["restarts"] for process in now["processes"]) == [1, 1]
     for process in now["processes"]:
         assert process["open_files"] >= 3
+        assert process["threads"] == 1
+        assert process["memory"] > 4096
+        assert process["cpu_time"] >= 0
         assert 0 < process["expires_in"] <= 100
         assert process["killed_in"] is None
 
