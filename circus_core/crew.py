@@ -170,7 +170,12 @@ class Crew:
         process = Process(config, worker, backend=runtime.backend(config.backend), clock=runtime.clock)
         with lent_sockets(config, runtime.sockets) as sockets, self.output.connection() as connection:
             request = spawn_request(
-                config, worker.wid, env=dict(self._owner.env), sockets=sockets, streams=connection.streams
+                config,
+                worker.wid,
+                env=dict(self._owner.env),
+                sockets=sockets,
+                streams=connection.streams,
+                endpoint_owner=runtime.endpoint_owner,
             )
             process.spawn(request, partial(self._on_exit, process))
             connection.attach(process.pid, worker.wid)

@@ -28,6 +28,8 @@ class Runtime:
         output: makes what takes the output of one watcher's processes.
         make_room: called when more processes are wanted.
         jitter: a random number from 0 to 1.
+        endpoint_owner: uid of who may give orders to a daemon of root; processes of that user enter their
+            working_dir with the rights of that user, or orders could open folders of root.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -40,3 +42,4 @@ class Runtime:
     make_room: Callable[[], None]
     turns: Turns = field(default_factory=Turns)
     jitter: Callable[[], float] = random.random
+    endpoint_owner: int | None = None

@@ -33,23 +33,27 @@ def spawn_request(
     env: Mapping[str, str],
     sockets: Mapping[str, int],
     streams: StandardStreams,
+    endpoint_owner: int | None = None,
 ) -> SpawnRequest:
     """Return what the backend is asked for.
 
     Args:
         env: the environment of the new process.
         sockets: descriptors by lower-case name, of all sockets.
+        endpoint_owner: uid of the user whose processes enter their working_dir with the user's own rights.
 
     Raises:
         SpawnError: unbalanced quotes, no command, an unknown user, group or socket.
     """
     variables = spawn_variables(config, wid=wid, env=env, sockets=sockets)
     streams = _with_stdin_socket(config, sockets, streams)
+    uid = _number(to_uid, config.uid)
     return SpawnRequest(
         argv=_argv(config, variables),
         executable=expand(config.executable, variables) if config.executable else None,
         env=env,
         working_dir=config.working_dir,
+        enters_as_user=uid is not None and uid == endpoint_owner,
         stdin=streams.stdin,
         stdout=streams.stdout,
         stderr=streams.stderr,
@@ -57,7 +61,7 @@ def spawn_request(
         listen_fds=_activated(config, sockets),
         rlimits=config.rlimits,
         nice=config.nice,
-        uid=_number(to_uid, config.uid),
+        uid=uid,
         gid=_number(to_gid, config.gid),
         label=f"{config.name}.{wid}",
         kill_descendants=config.kill_descendants,

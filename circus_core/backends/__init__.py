@@ -22,6 +22,7 @@ class SpawnRequest:
         executable: program to run when it differs from argv[0]; searched like argv[0].
         env: the whole environment, nothing is added from the daemon's own but the mark of the backend.
         working_dir: None for the daemon's.
+        enters_as_user: working_dir is entered with the rights of `uid`, not with those of the daemon.
         stdin, stdout, stderr: a descriptor of the daemon, subprocess.DEVNULL, or None to inherit.
         pass_fds: descriptors that keep their number in the child.
         listen_fds: sockets to hand over by the protocol of systemd's sd_listen_fds(3): numbers from 3
@@ -37,6 +38,7 @@ class SpawnRequest:
     executable: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     working_dir: str | None = None
+    enters_as_user: bool = False
     stdin: int | None = None
     stdout: int | None = None
     stderr: int | None = None

@@ -60,6 +60,7 @@ class Launch:
         program: the file of the command itself, for messages.
         restriction: what to apply before the gate on stdin is opened; None: there is no gate.
         pass_fds: descriptors to keep, those for the shim included.
+        enters: the program in front enters the working_dir, after it has given up its rights.
     """
 
     argv: tuple[str, ...]
@@ -67,6 +68,7 @@ class Launch:
     program: str
     restriction: Restriction | None
     pass_fds: tuple[int, ...]
+    enters: bool = False
 
 
 def plan_launch(request: SpawnRequest, *, setpriv: str | None) -> Launch:
@@ -84,7 +86,11 @@ def plan_launch(request: SpawnRequest, *, setpriv: str | None) -> Launch:
         _check_limit(name, value)
     if not request.listen_fds and not restriction and identity is None:
         return Launch(request.argv, program, program, None, request.pass_fds)
-    if (identity is not None and setpriv is None) or _needs_shim(request, restriction):
+    if (
+        (identity is not None and setpriv is None)
+        or _needs_shim(request, restriction)
+        or _enters_late(request, identity)
+    ):
         return _through_shim(request, program, identity)
     command = request.argv
     if identity is not None and setpriv is not None:
@@ -118,6 +124,11 @@ def _needs_shim(request: SpawnRequest, restriction: Restriction) -> bool:
     if "PATH" not in request.env and os.path.sep not in first:
         return True  # shell and execvp(3) have other ideas of a default PATH than we
     return bool(restriction) and not _gate_fits(request)
+
+
+def _enters_late(request: SpawnRequest, identity: Identity | None) -> bool:
+    """Whether working_dir must not be entered with the rights of the daemon: chdir(2) is before execve(2)."""
+    return request.enters_as_user and request.working_dir is not None and identity is not None
 
 
 def _gate_fits(request: SpawnRequest) -> bool:
@@ -158,10 +169,12 @@ def _through_shim(request: SpawnRequest, program: str, identity: Identity | None
         "uid": identity.uid if identity else None,
         "gid": identity.gid if identity else None,
         "user": identity.user if identity else None,
+        "enter": request.working_dir if _enters_late(request, identity) else None,
         "lc_ctype": request.env.get("LC_CTYPE"),
     }
     argv = (sys.executable, "-I", "-S", _SHIM, json.dumps(orders), *request.argv)
-    return Launch(argv, sys.executable, program, None, tuple({*request.pass_fds, *listen}))
+    passed = tuple({*request.pass_fds, *listen})
+    return Launch(argv, sys.executable, program, None, passed, enters=_enters_late(request, identity))
 
 
 def _check_listen_fds(listen: list[int], pass_fds: tuple[int, ...]) -> None:

@@ -109,7 +109,7 @@ class PosixBackend:
                 launch.argv,
                 executable=launch.executable,
                 env=env,
-                cwd=request.working_dir,
+                cwd=None if launch.enters else request.working_dir,
                 stdin=request.stdin if stdin is None else stdin,
                 stdout=request.stdout,
                 stderr=request.stderr,

@@ -89,6 +89,11 @@ def change_identity(orders: dict[str, Any]) -> None:
         os.setreuid(uid, uid)
 
 
+def enter_folder(orders: dict[str, Any]) -> None:
+    if orders["enter"] is not None:
+        os.chdir(orders["enter"])
+
+
 # Descriptors before a low nofile forbids them; all that needs root before the identity is given up.
 STEPS = (
     ("restore signals", undo_python),
@@ -96,6 +101,7 @@ STEPS = (
     ("set niceness", set_niceness),
     ("set limits", set_limits),
     ("change user and group", change_identity),
+    ("enter the working_dir", enter_folder),
 )
 
 if __name__ == "__main__":
