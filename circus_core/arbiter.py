@@ -6,12 +6,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final, Protocol
 
 from circus_core import events
-from circus_core.accounts import to_uid
 from circus_core.backends import Backend
 from circus_core.backends.descriptors import ensure_descriptors
 from circus_core.clock import Clock, SystemClock
@@ -41,6 +40,7 @@ __all__ = ["Arbiter", "Control", "ControlFactory", "PluginBackends"]
 
 log = logging.getLogger("circus")
 
+_REOPENING: Final = 5.0  # seconds to wait for files to be opened anew
 _LAST_LINES: Final = 0.2  # seconds for those who follow output to ask for the last of it
 _LAST_PATIENCE: Final = 10.0  # seconds beyond all grace times before the daemon ends without a process
 
@@ -90,7 +90,7 @@ class Arbiter:
         file: ConfigFile | None = None,
         check_config: Callable[[], object] | None = None,
         config_adopted: Callable[[Config], object] | None = None,
-        before_reload: Callable[[], object] | None = None,
+        reopen_logs: Callable[[], object] | None = None,
     ) -> None:
         """Args:
         plugins: the hook plugins, see plugin_manager().
@@ -100,7 +100,8 @@ class Arbiter:
         file: where `config` was read from, to be read again; None: it was made otherwise.
         check_config: raises CircusError if a restart would find a configuration it can't use.
         config_adopted: told of the configuration in force when it has changed.
-        before_reload: called when all watchers are to be reloaded.
+        reopen_logs: opens the log files of this program anew; called when all watchers are reloaded, or all
+            output is.
         """
         self.config: ArbiterConfig = config.arbiter
         self.sockets = Sockets(config.sockets)
@@ -118,12 +119,13 @@ class Arbiter:
         self._subreaper = subreaper
         self._check_config = check_config
         self._config_adopted = config_adopted
-        self._before_reload = before_reload
+        self._reopen_logs = reopen_logs
         self._make_control = control
         self._make_plugin_backend = plugin_backends
         self._control: Control | None = None
         self._watchers: dict[str, Watcher] = {}  # by lower-case name, in order of registration
         self._retiring: set[Watcher] = set()  # removed, and still stopping
+        self._abandoned: set[Watcher] = set()  # removed, and their processes still run
         self._dropped_bytes = 0  # of those that are gone
         self._backends: dict[str, Backend] = {}
         self._runtime: Runtime | None = None
@@ -151,6 +153,34 @@ class Arbiter:
         except KeyError:
             raise UnknownWatcherError(name) from None
 
+    async def reopen_output(self, watchers: Iterable[WatcherView] | None = None) -> None:
+        """Have the streams of these watchers open their files anew; or all of them, and the daemon's log.
+
+        Raises:
+            CommandError: some have not done so in time; they try on.
+        """
+        chosen = self._chosen(watchers)
+        if watchers is None:
+            chosen += [*self._retiring, *self._abandoned]
+            if self._reopen_logs is not None:
+                self._reopen_logs()
+        begun = {watcher: watcher.reopen_output() for watcher in chosen}
+        futures = [future for each in begun.values() for future in each]
+        if futures:
+            await asyncio.wait(futures, timeout=_REOPENING)
+        late = [watcher for watcher, each in begun.items() if not all(future.done() for future in each)]
+        if late:
+            raise CommandError(f"not opened yet, and tried on: {'; '.join(map(_why_late, late))}")
+
+    def request_reopen(self) -> None:
+        """Begin reopen_output() for all; troubles are logged by the streams themselves."""
+        if self.is_running:
+            self._task(self._reopen_all())
+
+    async def _reopen_all(self) -> None:
+        with suppress(CommandError):
+            await self.reopen_output()
+
     def numwatchers(self) -> int:
         return len(self._watchers)
 
@@ -165,7 +195,8 @@ class Arbiter:
     def counters(self) -> dict[str, int]:
         """Return how much was dropped or refused since the start, by what it was."""
         counted = dict(self._control.counters()) if self._control is not None else {}
-        lost = sum(watcher.dropped_bytes for watcher in (*self._watchers.values(), *self._retiring))
+        known = (*self._watchers.values(), *self._retiring, *self._abandoned)
+        lost = sum(watcher.dropped_bytes for watcher in known)
         return counted | {"output_bytes_dropped": self._dropped_bytes + lost}
 
     async def measure(
@@ -349,8 +380,8 @@ class Arbiter:
         watchers: Iterable[WatcherView] | None = None,
     ) -> asyncio.Future[list[Changes]]:
         """Reload those of these watchers, or of all, that are not stopped."""
-        if self._before_reload is not None and watchers is None:
-            self._before_reload()
+        if self._reopen_logs is not None and watchers is None:
+            self._reopen_logs()
         running = [w for w in self._chosen(watchers) if not w.is_idle]
         return self._each(running, lambda w: w.reload(graceful=graceful, sequential=sequential))
 
@@ -382,6 +413,7 @@ class Arbiter:
         self.publish(events.Removed(watcher=watcher.name, time=self.clock.wall()))
         if nostop:
             retired.abandon()
+            self._task(self._see_out(retired))
             return asyncio.shield(self._task(self.hooks.watcher_removed(retired)))
         return self._send_off(retired)
 
@@ -432,16 +464,7 @@ class Arbiter:
             backend=self.backend,
             output=partial(self._output, self._redirector),
             make_room=self._make_room,
-            endpoint_owner=self._endpoint_owner(),
         )
-
-    def _endpoint_owner(self) -> int | None:
-        """Return the uid of endpoint_owner; one who does not exist is told of when endpoints are bound."""
-        owner = self.config.endpoint_owner
-        try:
-            return None if owner is None else to_uid(owner)
-        except ValueError:
-            return None
 
     def _make_room(self) -> None:
         """Have descriptors for as many processes as are wanted, as far as the hard limit lets."""
@@ -568,6 +591,14 @@ class Arbiter:
         self._retiring.discard(watcher)
         self._dropped_bytes += watcher.dropped_bytes
 
+    async def _see_out(self, watcher: Watcher) -> None:
+        """Take what abandoned processes write until they have ended."""
+        self._abandoned.add(watcher)
+        await watcher.wait_output_over()
+        await watcher.close()
+        self._abandoned.discard(watcher)
+        self._dropped_bytes += watcher.dropped_bytes
+
     async def _stop_all(self) -> None:
         if self._opened is not None:
             await asyncio.shield(self._opened)
@@ -610,7 +641,8 @@ class Arbiter:
             held.push_async_callback(self._close_control)
 
     async def _close_watchers(self) -> None:
-        await asyncio.gather(*(w.close() for w in (*self._watchers.values(), *self._retiring)))
+        everyone = (*self._watchers.values(), *self._retiring, *self._abandoned)
+        await asyncio.gather(*(w.close() for w in everyone))
 
     async def _close_control(self) -> None:
         self.tails.finish()  # who waits for output is answered, and holds up nothing
@@ -634,6 +666,11 @@ class Arbiter:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("an internal task failed", exc_info=task.exception())
+
+
+def _why_late(watcher: Watcher) -> str:
+    reasons = dict.fromkeys(watcher.output_problems().values())
+    return f"{watcher.name}: {', '.join(reasons) or 'its stream is at work'}"
 
 
 def _longest_stop(watcher: Watcher) -> float:

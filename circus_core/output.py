@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
 from circus_core.config.model import StreamConfig, WatcherConfig
+from circus_core.config.overflow import MERGED, Overflow
 from circus_core.errors import ConfigError, SpawnError
 from circus_core.pipes import OutputPipe, Redirector
 from circus_core.sinks import Sink, SinkRunner, TellTrouble, build_sink
@@ -20,6 +21,7 @@ from circus_core.tail import Tail
 
 __all__ = ["StreamSource", "WatcherOutput"]
 
+_STANDARD_OUTPUT: Final = 1  # the descriptor
 _DRAIN_TIME: Final = 1.0  # seconds that the last words of a process may hold up the report of its exit
 
 
@@ -63,6 +65,9 @@ class WatcherOutput:
     _runners: dict[str, SinkRunner] = field(default_factory=dict)
     _replaced: list[SinkRunner] = field(default_factory=list)  # processes from before still write to them
     _pipes: dict[int, list[OutputPipe]] = field(default_factory=dict)  # by pid
+    _attached: set[OutputPipe] = field(default_factory=set)  # not at their end yet
+    _is_abandoned: bool = False
+    _is_over: asyncio.Event = field(default_factory=asyncio.Event)
     _is_open: bool = False
     _closing: set[asyncio.Task[bool]] = field(default_factory=set)
 
@@ -93,7 +98,9 @@ class WatcherOutput:
         if self._runners or self._is_open:
             return frozenset(self._runners)
         return frozenset(
-            name for name, stream, is_closed in _outputs(self.config) if stream is not None and not is_closed
+            name
+            for name, stream, is_closed in _outputs(self.config)
+            if stream is not None and not is_closed and not (name == "stderr" and _is_merged(self.config))
         )
 
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -119,15 +126,42 @@ class WatcherOutput:
                 self._close_later(runner)
 
     def _close_later(self, runner: SinkRunner) -> None:
-        task = asyncio.get_running_loop().create_task(runner.close())
+        task = asyncio.get_running_loop().create_task(self._see_closed(runner, runner.close()))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def reopen(self) -> None:
-        """Have the streams open their files anew; a watcher that is stopped has none open."""
-        if self._is_open:
-            for runner in (*self._runners.values(), *self._replaced):
-                runner.reopen()
+    async def _see_closed(self, runner: SinkRunner, closing: Coroutine[Any, Any, bool]) -> bool:
+        is_done = await closing
+        if not is_done:
+            self.redirector.release(runner)
+        return is_done
+
+    def abandon(self) -> None:
+        """Nobody will stop the processes: close the streams when all of them have ended, see wait_over()."""
+        self._is_abandoned = True
+        self._look_if_over()
+
+    async def wait_over(self) -> None:
+        """Wait until there is nothing to read any more; only after abandon()."""
+        await self._is_over.wait()
+
+    def _look_if_over(self) -> None:
+        if self._is_abandoned and not self._attached:
+            self._is_over.set()
+
+    def _detached(self, pipe: OutputPipe) -> None:
+        self._attached.discard(pipe)
+        self._look_if_over()
+
+    def reopen(self) -> list[asyncio.Future[None]]:
+        """Have the streams open their files anew; a watcher that is stopped has none open.
+
+        Returns:
+            One for each stream, done when that has happened.
+        """
+        if not self._is_open:
+            return []
+        return [runner.reopen() for runner in (*self._runners.values(), *self._replaced)]
 
     def reconfigure(self, config: WatcherConfig) -> None:
         """Take other stream options; what runs is delivered to the new streams from now on.
@@ -181,6 +215,9 @@ class WatcherOutput:
         for name, runner in old.items():
             if name in self._runners:
                 self._close_later(runner)
+            elif _is_merged(self.config) and "stdout" in self._runners:
+                self.redirector.redirect(runner, self._runners["stdout"])
+                self._close_later(runner)
             else:
                 self._replaced.append(runner)
 
@@ -201,11 +238,19 @@ class WatcherOutput:
 
     def _made_runners(self, config: WatcherConfig) -> Iterator[tuple[str, SinkRunner]]:
         for name, stream, is_closed in _outputs(config):
-            sink = None if is_closed else self._sink(name, stream)
+            is_without = is_closed or (name == "stderr" and _is_merged(config))
+            sink = None if is_without else self._sink(name, stream)
             if sink is not None:
                 label = f"watcher {config.name!r}: {name}"
                 tell = partial(self.tell, stream=name) if self.tell is not None else None
-                yield name, self.redirector.make_runner(sink, label=label, tell=tell)
+                overflow = self._overflow(name, stream)
+                yield name, self.redirector.make_runner(sink, label=label, tell=tell, overflow=overflow)
+
+    def _overflow(self, name: str, stream: StreamConfig | None) -> Overflow:
+        try:
+            return Overflow.of(stream.options if stream is not None else {})
+        except ValueError as error:
+            raise SpawnError(f"watcher {self.config.name!r}: {name}_stream.{error}") from error
 
     def _sink(self, name: str, stream: StreamConfig | None) -> Sink | None:
         chosen = self.source(name, stream)
@@ -219,12 +264,23 @@ class WatcherOutput:
     def _streams(self, theirs: dict[str, int]) -> StandardStreams:
         return StandardStreams(
             stdin=subprocess.DEVNULL if self.config.close_child_stdin else None,
-            stdout=subprocess.DEVNULL if self.config.close_child_stdout else theirs.get("stdout"),
-            stderr=subprocess.DEVNULL if self.config.close_child_stderr else theirs.get("stderr"),
+            stdout=self._stdout(theirs),
+            stderr=self._stderr(theirs),
         )
 
+    def _stdout(self, theirs: dict[str, int]) -> int | None:
+        return subprocess.DEVNULL if self.config.close_child_stdout else theirs.get("stdout")
+
+    def _stderr(self, theirs: dict[str, int]) -> int | None:
+        if self.config.close_child_stderr:
+            return subprocess.DEVNULL
+        if _is_merged(self.config):
+            stdout = self._stdout(theirs)
+            return _STANDARD_OUTPUT if stdout is None else stdout
+        return theirs.get("stderr")
+
     def _attach(self, ours: dict[str, int], pid: int, wid: int) -> None:
-        self._pipes[pid] = [
+        pipes = self._pipes[pid] = [
             self.redirector.attach(
                 fd,
                 self._runners[name],
@@ -233,9 +289,11 @@ class WatcherOutput:
                 watcher=self.config.name,
                 wid=wid,
                 tail=self.tail,
+                then=self._detached,
             )
             for name, fd in ours.items()
         ]
+        self._attached.update(pipes)
 
 
 def _stream_facts(stream: StreamConfig | None, runner: SinkRunner | None) -> dict[str, Any]:
@@ -252,6 +310,12 @@ def _stream_facts(stream: StreamConfig | None, runner: SinkRunner | None) -> dic
         "errors": runner.errors if runner is not None else 0,
         "problem": runner.problem if runner is not None else "",
     }
+
+
+def _is_merged(config: WatcherConfig) -> bool:
+    """Both outputs go through one pipe."""
+    stderr = config.stderr_stream
+    return stderr is not None and stderr.stream is None and stderr.class_name == MERGED
 
 
 def _outputs(config: WatcherConfig) -> tuple[tuple[str, StreamConfig | None, bool], ...]:

@@ -14,6 +14,8 @@ import errno
 import fcntl
 import logging
 import os
+import termios
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -88,6 +90,17 @@ class OutputPipe:
     def is_closed(self) -> bool:
         """The end of the output was reached, or the descriptor was closed or given away."""
         return self._fd < 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Its sink has no room, or is taking from it just now."""
+        return self._is_held or self._turn is not None
+
+    def pending(self) -> int:
+        """Return how many bytes wait to be read."""
+        count = array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, count)
+        return count[0]
 
     def fileno(self) -> int:
         """Return the descriptor, -1 once closed."""
@@ -336,13 +349,21 @@ class Redirector:
         watcher: str,
         wid: int,
         tail: Tail | None = None,
+        then: Callable[[OutputPipe], None] | None = None,
     ) -> OutputPipe:
         """Read `fd`, which is owned from now on, and deliver to `runner` until the end of file.
 
         Args:
             name: "stdout" or "stderr".
             tail: keeps the last of it; None: nothing does.
+            then: called at the end of it.
         """
+
+        def forget(pipe: OutputPipe) -> None:
+            self._pipes.discard(pipe)
+            if then is not None:
+                then(pipe)
+
         pipe = OutputPipe(
             fd,
             runner,
@@ -350,7 +371,7 @@ class Redirector:
             clock=self._clock,
             labels={"pid": pid, "name": name, "watcher": watcher, "wid": wid},
             tail=tail or Tail.keeping_nothing(),
-            on_close=self._pipes.discard,
+            on_close=forget,
         )
         self._pipes.add(pipe)
         return pipe
@@ -360,6 +381,13 @@ class Redirector:
         for pipe in self.pipes:
             if pipe.runner is old:
                 pipe.redirect(new)
+
+    def release(self, runner: SinkRunner) -> None:
+        """Close those pipes that wait for a runner which is stuck; what they hold is counted as dropped."""
+        for pipe in self.pipes:
+            if pipe.runner is runner and pipe.is_waiting:
+                runner.dropped_bytes += pipe.pending()
+                pipe.close()
 
     async def close(self, *, timeout: float = 5.0) -> None:
         """Drain all pipes, at most `timeout` seconds, and close them; the runners stay open."""

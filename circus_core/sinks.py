@@ -114,15 +114,15 @@ class _Job:
     call: Callable[[], object]
     size: int = 0
     turn: Turn | None = None
-    then: Callable[[Turn], None] | None = None
+    then: Callable[[], None] | None = None
 
     @property
     def is_output(self) -> bool:
         return bool(self.size) or self.turn is not None
 
     def finish(self) -> None:
-        if self.turn is not None and self.then is not None:
-            self.then(self.turn)
+        if self.then is not None:
+            self.then()
 
     @property
     def cost(self) -> int:
@@ -235,7 +235,7 @@ class SinkRunner:
         """
         sink = cast(TakingSink, self.sink)
         turn = Turn(sink, fd, labels, keep=keep, is_alone=self._has_one_job)
-        self._put(_Job(turn, turn=turn, then=then))
+        self._put(_Job(turn, turn=turn, then=partial(then, turn)))
         return turn
 
     def drop(self, pipe: HeldPipe, size: int) -> None:
@@ -250,13 +250,17 @@ class SinkRunner:
         if not self._is_closed:
             self._call_optional("end_of_output", pid, name)
 
-    def reopen(self) -> None:
-        """Have the sink open its file anew, behind what is queued."""
+    def reopen(self) -> asyncio.Future[None]:
+        """Have the sink open its file anew, behind what is queued; done when that has happened."""
+        done: asyncio.Future[None] = self._loop.create_future()
         if callable(getattr(self.sink, "reopen", None)):
-            self._call_optional("reopen")
+            self._call_optional("reopen", then=partial(_settle, done))
         elif callable(getattr(self.sink, "open", None)):
             self._call_optional("close")
-            self._call_optional("open")
+            self._call_optional("open", then=partial(_settle, done))
+        else:
+            _settle(done)
+        return done
 
     async def flush(self, *, timeout: float) -> bool:
         """Wait until everything queued was delivered; False if it was not within `timeout` seconds."""
@@ -323,10 +327,10 @@ class SinkRunner:
 
     # -- the queue -------------------------------------------------------------------------------
 
-    def _call_optional(self, method: str, *args: object) -> None:
+    def _call_optional(self, method: str, *args: object, then: Callable[[], None] | None = None) -> None:
         call = getattr(self.sink, method, None)
         if callable(call):
-            self._put(_Job(partial(call, *args)))
+            self._put(_Job(partial(call, *args), then=then))
 
     def _put(self, job: _Job) -> None:
         self._queue.append(job)
@@ -409,8 +413,7 @@ class SinkRunner:
         if self.is_idle:
             waiting, self._waiting_for_idle = self._waiting_for_idle, []
             for each in waiting:
-                if not each.done():
-                    each.set_result(None)
+                _settle(each)
 
     # -- trouble ---------------------------------------------------------------------------------
 
@@ -520,6 +523,11 @@ class SinkRunner:
         self._load -= sum(job.cost for job in jobs)
         for job in jobs:
             job.finish()
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _tell_nobody(kind: type[Event], /, **payload: Any) -> None:

@@ -394,10 +394,20 @@ class Watcher:
         self._set_wake_up(None)
         self._connections.cancel()
         self._release_waiters()
+        self._crew.output.abandon()
 
-    def reopen_output(self) -> None:
-        """Have the streams open their files anew."""
-        self._crew.output.reopen()
+    async def wait_output_over(self) -> None:
+        """Wait until those that were abandoned write no more."""
+        await self._crew.output.wait_over()
+
+    def reopen_output(self) -> list[asyncio.Future[None]]:
+        """Have the streams open their files anew; returns what is done when they have, for each."""
+        return self._crew.output.reopen()
+
+    def output_problems(self) -> dict[str, str]:
+        """Return why output is held back or dropped just now, by "stdout" and "stderr"."""
+        problems = {name: facts["problem"] for name, facts in self._crew.output.facts().items()}
+        return {name: problem for name, problem in problems.items() if problem}
 
     async def close(self) -> None:
         """Give back what it holds. Only when it is idle."""

@@ -319,6 +319,9 @@ class FakeArbiter:
     async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
         return [{**A_DESCRIPTION, "name": w.name, "state": w.state.value} for w in watchers]
 
+    async def reopen_output(self, watchers: Sequence[ControlledWatcher] | None = None, /) -> None:
+        await self._tell("reopen", watchers)
+
     def counters(self) -> Mapping[str, int]:
         return {"events_dropped": sum(self.dropped.values()), "requests_refused": 0}
 

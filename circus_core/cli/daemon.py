@@ -35,7 +35,7 @@ __all__ = ["Daemon"]
 log = logging.getLogger("circus")
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-_NOTED: Final = (signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+_NOTED: Final = (signal.SIGWINCH, signal.SIGUSR2, signal.SIGALRM)
 _ON_STANDARD_ERROR: Final = ("-", "stdout")
 
 
@@ -179,7 +179,7 @@ class Daemon:
                 file=loaded.file,
                 check_config=lambda: self._prepare_restart(loaded),
                 config_adopted=self._adopt,
-                before_reload=reopen_log_files,
+                reopen_logs=reopen_log_files,
             )
         self._in_force = loaded.config
         with asyncio.Runner() as runner:
@@ -268,7 +268,7 @@ class Daemon:
 
 
 def _reactions(arbiter: Arbiter, end: Callable[[], None]) -> dict[int, Callable[[], None]]:
-    """TERM, INT and QUIT end, HUP reloads, CHLD looks for orphans; others are noted and do no harm."""
+    """TERM, INT and QUIT end, HUP reloads, USR1 reopens, CHLD looks for orphans; others do no harm."""
 
     def noted(signum: int, react: Callable[[], object]) -> Callable[[], None]:
         def callback() -> None:
@@ -289,6 +289,7 @@ def _reactions(arbiter: Arbiter, end: Callable[[], None]) -> dict[int, Callable[
         **{signum: noted(signum, end) for signum in _ENDING},
         **{signum: noted(signum, lambda: None) for signum in _NOTED},
         signal.SIGHUP: noted(signal.SIGHUP, reload),
+        signal.SIGUSR1: noted(signal.SIGUSR1, arbiter.request_reopen),
         signal.SIGCHLD: reap_orphans,
     }
 

@@ -304,6 +304,11 @@ def _missing(watchers: Sequence[ControlledWatcher], stream: str | None) -> dict[
 
 def _why_missing(watcher: ControlledWatcher, wanted: set[str]) -> str:
     if not wanted & set(watcher.captured):
+        from circus_core.config.overflow import MERGED
+
+        stderr = watcher.config.stderr_stream
+        if wanted == {"stderr"} and stderr is not None and stderr.class_name == MERGED:
+            return "its stderr goes with its stdout: ask for that"
         names = " or ".join(f"{name}_stream.class" for name in STREAMS if name in wanted)
         return f"its output does not go through circusd: set {names}"
     if not watcher.tail.limit:

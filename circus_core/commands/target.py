@@ -151,6 +151,9 @@ class ControlledArbiter(Protocol):
     async def describe(self, watchers: Sequence[ControlledWatcher], /) -> Sequence[Mapping[str, Any]]:
         """Return all that is known of each of these watchers. Raises CommandError."""
 
+    async def reopen_output(self, watchers: Sequence[ControlledWatcher] | None = None, /) -> None:
+        """Have streams open their files anew, those of these watchers or all; CommandError: not done yet."""
+
     def counters(self) -> Mapping[str, int]:
         """Return how much was dropped or refused since the start, by what it was."""
 

@@ -14,6 +14,7 @@ from circus_core.config.misspelling import Speller
 from circus_core.config.model import HookConfig, StreamConfig, WatcherConfig
 from circus_core.config.names import check_watcher_names
 from circus_core.config.options import HOOK_NAMES, Option
+from circus_core.config.overflow import Overflow
 from circus_core.config.problems import Level, Place
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.rules import check_watcher
@@ -217,6 +218,11 @@ class _Fields:
                 option=key,
                 suggestion=f"write {name}.class = NAME",
             )
+            return None
+        try:
+            Overflow.of(options)
+        except ValueError as error:
+            self._report.error(self._place(key), f"{name}.{error}", option=key)
             return None
         return StreamConfig(class_name=class_name, options=MappingProxyType(options))
 

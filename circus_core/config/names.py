@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from circus_core.config.model import StreamConfig, WatcherConfig
+from circus_core.config.overflow import MERGED
 from circus_core.config.problems import Level, Report
 from circus_core.config.raw import RawSection
 
@@ -27,7 +28,8 @@ def check_watcher_names(config: WatcherConfig, section: RawSection, names: Names
     if "backend" in section.values:
         _report("backend", config.backend, names.driver("circus.backends", config.backend), section, report)
     for family, stream in (("stdout_stream", config.stdout_stream), ("stderr_stream", config.stderr_stream)):
-        if stream is not None and stream.stream is None:
+        is_merged = stream is not None and family == "stderr_stream" and stream.class_name == MERGED
+        if stream is not None and stream.stream is None and not is_merged:
             _check_stream(family, stream, section, names, report)
     if config.hooks:
         for hook, complaint in names.hooks(config).items():

@@ -301,9 +301,17 @@ _WATCHER: Final = (
         "stdout_stream.KEY",
         TEXT,
         None,
-        "Where standard output goes: `class` names the stream, every other KEY is an option of it.",
+        "Where standard output goes: `class` names the stream, every other KEY is an option of it, but for "
+        "`overflow` and `overflow_after`: with overflow = drop, what the stream does not take is dropped and "
+        "counted once it has taken nothing for overflow_after seconds, 5 if absent; else the processes wait.",
     ),
-    _watcher("stderr_stream.KEY", TEXT, None, "The same for standard error."),
+    _watcher(
+        "stderr_stream.KEY",
+        TEXT,
+        None,
+        "The same for standard error. With `class = stdout` it goes where standard output goes, in one order "
+        "with it.",
+    ),
     _watcher(
         "tail_bytes",
         SIZE,
