@@ -12,7 +12,13 @@ from circus_core.clock import Clock
 from circus_core.commands.command import Command, Result
 from circus_core.commands.properties import Properties
 from circus_core.commands.target import ControlledArbiter
-from circus_core.errors import CircusError, CommandError, DriverError, UnknownCommandError
+from circus_core.errors import (
+    CircusError,
+    CommandError,
+    DriverError,
+    UnknownCommandError,
+    UnknownDriverError,
+)
 from circus_core.identity import Identity
 
 __all__ = ["ControlHooks", "Dispatcher", "FindCommand"]
@@ -133,8 +139,10 @@ class Dispatcher:
             raise UnknownCommandError(name)
         try:
             return self._find_command(name)
-        except DriverError as error:
-            log.info("command '%s': %s", name, error)
+        except UnknownDriverError as error:
+            raise UnknownCommandError(name) from error
+        except DriverError as error:  # somebody has installed it, so somebody wants to know
+            log.warning("command '%s': %s", name, error)
             raise UnknownCommandError(name) from error
 
     def _follow(self, name: str, work: Awaitable[object]) -> None:

@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, d
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from circus_core.errors import DriverError
+from circus_core.errors import DriverError, UnknownDriverError
 
 if TYPE_CHECKING:
     from stevedore.named import NamedExtensionManager
@@ -52,7 +52,8 @@ class Drivers:
         dotted name alive; then a dotted path (`a.b.C` or `a.b:C`) is imported.
 
         Raises:
-            DriverError: nothing provides the name, several packages do, or its module can't be imported.
+            UnknownDriverError: nothing provides the name.
+            DriverError: several packages do, or its module can't be imported.
         """
         try:
             return self._loaded[namespace, name]
@@ -75,15 +76,11 @@ class Drivers:
         """Return the names that are provided, sorted; asks the file system each time."""
         return sorted(self._refresh(namespace))
 
-    def load_all(self, namespace: str) -> dict[str, Any]:
-        """Return every driver by name; raises DriverError if one of them can't be loaded."""
-        return {name: self.load(namespace, name) for name in self.names(namespace)}
-
     def _find(self, namespace: str, name: str) -> Any:
         if self.is_provided(namespace, name):
             return _load(namespace, name, self._entries[namespace][name])
         if "." not in name and ":" not in name:
-            raise DriverError(_unknown(namespace, name, self._entries[namespace]))
+            raise UnknownDriverError(_unknown(namespace, name, self._entries[namespace]))
         try:
             return resolve_name(name)
         except DriverError as error:

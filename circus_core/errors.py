@@ -7,7 +7,6 @@ from typing import Any
 
 __all__ = [
     "AlreadyExistError",
-    "BackendError",
     "BusyError",
     "CallError",
     "CallTimeoutError",
@@ -25,6 +24,7 @@ __all__ = [
     "SocketError",
     "SpawnError",
     "UnknownCommandError",
+    "UnknownDriverError",
     "UnknownWatcherError",
     "UnreachableError",
     "WireCode",
@@ -98,6 +98,10 @@ class DriverError(CircusError):
     """No installed package provides the driver of this name, or it can't be imported."""
 
 
+class UnknownDriverError(DriverError):
+    """No installed package provides the driver of this name."""
+
+
 class PluginError(CircusError):
     """A hook plugin can't be loaded, or does not fit the hook specifications."""
 
@@ -112,10 +116,6 @@ class EndpointError(CircusError):
 
 class BusyError(CircusError):
     """No worker thread is free and no further one may be started."""
-
-
-class BackendError(CircusError):
-    """The platform lacks something that a backend needs."""
 
 
 class SpawnError(CircusError):

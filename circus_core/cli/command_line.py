@@ -207,9 +207,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < 1e7:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"must be seconds above 0, got '{text}'")
     return seconds
 
 

@@ -19,6 +19,7 @@ from circus_core.client import CircusClient
 from circus_core.commands.command import Command, Done
 from circus_core.commands.properties import Properties
 from circus_core.config.model import ArbiterConfig
+from circus_core.drivers import Drivers
 from circus_core.errors import CallTimeoutError, CommandError, EndpointError, RefusedError
 from circus_core.events import Added
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
@@ -407,3 +408,17 @@ def test_a_client_that_has_gone_leaves_nothing_behind(served: Served) -> None:
 
 def test_find_command_of_the_tests_knows_the_kernel_s_commands() -> None:
     assert find_command("list").name == "list"
+
+
+def test_an_unknown_command_is_answered_and_not_logged(
+    peers: Peers, caplog: pytest.LogCaptureFixture
+) -> None:
+    drivers = Drivers()
+    with (
+        caplog.at_level("INFO", logger="circus"),
+        Served(commands=lambda name: drivers.load("circus.commands", name)()) as served,
+    ):
+        peer = peers.dealer(served.controller.endpoint)
+        peer.send(b'{"command": "nope"}')
+        assert receive(peer)["reason"] == "unknown command: 'nope'"
+    assert not caplog.records

@@ -198,3 +198,9 @@ def test_help_of_a_command_explains_its_arguments(name: str) -> None:
     text = command_help(command)
     assert text.startswith(f"usage: circusctl [options] {name}")
     assert all(argument.help in text for argument in command.arguments)
+
+
+@pytest.mark.parametrize("timeout", ["x", "0", "-1", "nan", "1e9"])
+def test_a_timeout_is_a_positive_number_of_seconds(timeout: str) -> None:
+    with pytest.raises(UsageError, match=f"argument --timeout: must be seconds above 0, got '{timeout}'"):
+        understand(f"--timeout={timeout} list")

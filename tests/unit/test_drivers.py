@@ -153,18 +153,11 @@ def test_a_driver_is_loaded_once(installer: Installer) -> None:
     assert found.load(SPACE, "BellStream") is first
 
 
-def test_all_drivers_of_a_namespace_are_loaded_by_name(installer: Installer) -> None:
+def test_the_drivers_of_a_namespace_are_listed(installer: Installer) -> None:
     installer.module("bells", "class Bell:\n    pass\n")
     installer.package("circus-x", "[circus.tests]\nb = bells:Bell\na = bells:Bell\n")
     found = Drivers()
     assert found.names("circus.tests") == ["a", "b"]
-    assert [cls.__name__ for cls in found.load_all("circus.tests").values()] == ["Bell", "Bell"]
-
-
-def test_loading_all_does_not_skip_a_broken_one(installer: Installer) -> None:
-    installer.package("circus-x", "[circus.tests]\na = no_such_module:A\n")
-    with pytest.raises(DriverError, match=r"'a' of circus-x 0.1.0 failed to load: No module named"):
-        Drivers().load_all("circus.tests")
 
 
 @pytest.mark.parametrize(
