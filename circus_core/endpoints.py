@@ -68,7 +68,8 @@ def is_local_tcp(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> bool
 
 def _is_loopback(address: str) -> bool:
     host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]").partition("%")[0]
-    return ipaddress.ip_address(host).is_loopback
+    found = ipaddress.ip_address(host)
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 def bind(
@@ -96,6 +97,8 @@ def bind(
 
 
 def _bind_tcp(zmq_socket: zmq.Socket[bytes], endpoint: str, *, called: str = "") -> BoundEndpoint:
+    if "[" in endpoint:
+        zmq_socket.setsockopt(zmq.IPV6, 1)  # names and `*` go on meaning IPv4
     try:
         zmq_socket.bind(endpoint)
     except zmq.ZMQError as error:

@@ -42,8 +42,9 @@ _LIMIT: Final = 1 << 20  # bytes of a file
 def secure(socket: zmq.Socket[Any], endpoint: str, *, is_tunnelled: bool = False) -> None:
     """Give a socket the keys that the daemon at `endpoint` asks for, before it connects.
 
-    Does nothing for ipc and for a daemon that is not known to ask for keys. A key that is refused can't be
-    told from a daemon that does not answer: the connection is never made.
+    Lets it speak IPv6 if the endpoint is `tcp://[ADDRESS]:PORT`; apart from this it does nothing for ipc and
+    for a daemon that is not known to ask for keys. A key that is refused can't be told from a daemon that
+    does not answer: the connection is never made.
 
     Args:
         endpoint: where the daemon is, also if the socket will connect to the near end of a tunnel.
@@ -54,6 +55,8 @@ def secure(socket: zmq.Socket[Any], endpoint: str, *, is_tunnelled: bool = False
     """
     if not endpoint.startswith("tcp://"):
         return
+    if "[" in endpoint:
+        socket.ipv6 = True
     folder = key_folder()
     server = server_key(folder, endpoint, is_tunnelled=is_tunnelled)
     if server is None:

@@ -503,11 +503,13 @@ class Peers:
 
     def dealer(self, endpoint: str) -> zmq.Socket[bytes]:
         made = self.socket(zmq.DEALER)
+        made.ipv6 = "[" in endpoint
         made.connect(endpoint)
         return made
 
     def subscriber(self, endpoint: str, topic: bytes) -> zmq.Socket[bytes]:
         made = self.socket(zmq.SUB)
         made.setsockopt(zmq.SUBSCRIBE, topic)
+        made.ipv6 = "[" in endpoint
         made.connect(endpoint)
         return made

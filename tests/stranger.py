@@ -26,7 +26,7 @@ def connect(endpoint: str) -> socket.socket:
         found.connect(place)
     else:
         host, _, port = place.rpartition(":")
-        found = socket.create_connection((host, int(port)))
+        found = socket.create_connection((host.strip("[]"), int(port)))
     found.settimeout(10)
     return found
 
@@ -111,8 +111,7 @@ def half_close(endpoint: str) -> bytes:
 
 def crowd(endpoint: str) -> int:
     """Open many connections and say nothing; returns how many of them the other side ends in 8 seconds."""
-    host, _, port = endpoint.partition("://")[2].rpartition(":")
-    held = [socket.create_connection((host, int(port))) for _ in range(200)]
+    held = [connect(endpoint) for _ in range(200)]
     ended, deadline = 0, time.monotonic() + 8
     for connection in held:
         with contextlib.suppress(TimeoutError):

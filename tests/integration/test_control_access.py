@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import stat
 import subprocess
 import sys
@@ -131,6 +132,26 @@ def test_our_own_programs_may_be_silent() -> None:
             peer.disable_monitor()
 
 
+@pytest.mark.parametrize("host", ["[::1]", "[::ffff:127.0.0.1]"])
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_version_six_has_the_same_doors(host: str) -> None:
+    with Served(f"tcp://{host}:*", f"tcp://{host}:*") as served, Peers() as peers:
+        assert served.controller.endpoint.startswith(f"tcp://{host}:")
+        make_friends(peers, served)
+        assert '"status": "ok"' in behave(ME, served.controller.endpoint, "ask")
+        if ME == 0:
+            assert "status" not in behave(NOBODY, served.controller.endpoint, "ask")
+        assert "status" not in behave(ME, served.controller.endpoint, "post")
+        assert count(served) == 1
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_all_addresses_of_version_six_need_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIRCUS_KEYS", str(tmp_path))
+    with pytest.raises(EndpointError, match="other machines can reach it"), Served("tcp://[::]:*"):
+        pass
+
+
 @pytest.mark.parametrize("which", ["endpoint", "pubsub_endpoint"])
 def test_what_a_browser_sends_is_no_command(served: Served, which: str) -> None:
     got = behave(ME, getattr(served.controller, which), "post")
@@ -187,8 +208,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("way")
 def test_the_system_tells_whose_a_connection_is() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         client = socket.create_connection(("127.0.0.1", port))
@@ -202,8 +221,6 @@ def test_the_system_tells_whose_a_connection_is() -> None:
 
 @pytest.mark.usefixtures("way")
 def test_the_system_knows_version_six_and_mapped_addresses() -> None:
-    import socket
-
     with socket.socket(socket.AF_INET6) as server:
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         server.bind(("::", 0))

@@ -121,6 +121,14 @@ def publish_meanwhile(served: Served, work: Callable[[], Any]) -> Any:
         thread.join()
 
 
+@pytest.mark.parametrize("host", ["[::1]", "127.0.0.1"])
+def test_all_addresses_of_both_versions_are_reached_with_a_key(ring: Keyring, host: str) -> None:
+    with Served("tcp://[::]:*", "tcp://[::]:*") as served:
+        port = served.controller.endpoint.rpartition(":")[2]
+        with CircusClient(f"tcp://{host}:{port}", timeout=20) as client:
+            assert client.send("numwatchers")["numwatchers"] == 3
+
+
 # Where keys are asked for
 
 
