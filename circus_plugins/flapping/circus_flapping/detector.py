@@ -161,9 +161,7 @@ class Detector:
 
     def stopped(self) -> Decision | None:
         """The watcher has stopped, whoever asked for it."""
-        self._born.clear()
-        self._told_to_stop.clear()
-        self._row.clear()
+        self._forget_processes()
         before = self.phase
         self.phase = Phase.PAUSED if before is Phase.STOPPING else Phase.WATCHING
         return CancelRestart() if before is Phase.PAUSED else None
@@ -191,6 +189,7 @@ class Detector:
         if status == "stopping":
             return self._look_again()
         if status == "stopped" and is_ours:
+            self._forget_processes()
             self.phase = Phase.STARTING
             return Restart()
         self.phase = Phase.WATCHING  # someone was quicker, or our stop was not carried out
@@ -210,6 +209,11 @@ class Detector:
     def let_go(self) -> None:
         """The watcher was not stopped by us after all: count its deaths again, and start nothing."""
         self.phase = Phase.WATCHING
+        self._row.clear()
+
+    def _forget_processes(self) -> None:
+        self._born.clear()
+        self._told_to_stop.clear()
         self._row.clear()
 
     def _look_again(self) -> LookAgain:

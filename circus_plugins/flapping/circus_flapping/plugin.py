@@ -28,6 +28,9 @@ _logger = logging.getLogger("circus")
 _LOOK_BACK: Final = 5.0
 """Seconds until the daemon is asked again for what an earlier life of this plugin has left paused."""
 
+_LATEST: Final = 300.0
+"""Seconds: an event that seems to be older than this comes from another clock."""
+
 _PAUSED: Final = re.compile(r"flapping: .*\(attempt number (\d+)\)")
 
 
@@ -39,6 +42,8 @@ class _Watched:
         is_known: its own options were read.
         is_marked: the daemon shows our reason for its stop; when that goes, someone else asked for the stop.
         timer: what ends the pause, to be cancelled; None when there is no pause.
+        asked_at: when the daemon was last asked about it, before it was told to stop or start it. What
+            happened before that is known, also if the event comes late because there are so many.
     """
 
     name: str
@@ -46,6 +51,11 @@ class _Watched:
     is_known: bool = False
     is_marked: bool = False
     timer: object | None = field(default=None, repr=False)
+    asked_at: float = 0.0
+
+    def is_known_already(self, at: float) -> bool:
+        """Tell whether an event of this time is from before we last did something."""
+        return 0 < self.asked_at - at < _LATEST
 
 
 class Flapping(CircusPlugin):
@@ -78,6 +88,8 @@ class Flapping(CircusPlugin):
 
     def _take(self, watched: _Watched, action: str, event: dict[str, Any]) -> None:
         detector = watched.detector
+        if action != "updated" and watched.is_known_already(event["time"]):
+            return
         match action:
             case "spawn":
                 detector.spawned(event["process_pid"], event["time"])
@@ -178,9 +190,11 @@ class Flapping(CircusPlugin):
     def _stop(self, watched: _Watched, reason: str) -> bool:
         """Stop the watcher, unless someone else is about to; tell whether it is ours to start again."""
         try:
-            if self.call("status", name=watched.name)["status"] in ("stopped", "stopping"):
+            state = self.call("status", name=watched.name)
+            if state["status"] in ("stopped", "stopping"):
                 watched.detector.let_go()
                 return False
+            watched.asked_at = state.get("time", 0.0)
             reply = self.call("stop", name=watched.name, match="simple", reason=reason)
         except CallError as error:
             # It may have been heard all the same: then the pause ends as if nothing had happened.
@@ -199,6 +213,7 @@ class Flapping(CircusPlugin):
             _logger.error("%s: %s", watched.name, error)
             self._carry_out(watched, watched.detector.not_asked())
             return
+        watched.asked_at = reply.get("time", 0.0)
         reason = reply.get("reasons", {}).get(watched.name, "")
         is_ours = not watched.is_marked or _PAUSED.fullmatch(reason) is not None
         self._carry_out(watched, watched.detector.pause_over(reply["status"], is_ours=is_ours))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,22 @@ def test_events_of_no_interest_do_not_stop_it(daemon: Daemon, plugin: Plugin) ->
     daemon.publish("web", "hook_failure", name="before_start", error="x")
     daemon.crash("web", 2)
     daemon.wait_for("stop")
+
+
+def test_events_that_come_after_the_pause_they_are_from_are_not_taken_for_new_ones(
+    daemon: Daemon, plugin: Plugin
+) -> None:
+    daemon.now = time.time()
+    daemon.crash("web", 2)
+    daemon.wait_for("stop")
+    daemon.wait_for("start")  # the pause is over, and the plugin has not heard of the stop yet
+    for action in ("stop", "start"):
+        daemon.publish("web", action, time=daemon.now)
+    daemon.publish("web", "start")
+    daemon.now = time.time() + 1
+    daemon.crash("web", 2)
+    plugin.wait_for_log("(attempt number 2)")
+    assert "by someone else" not in plugin.log()
 
 
 def test_a_daemon_that_keeps_no_reasons_is_served_too(tmp_path: Path) -> None:
