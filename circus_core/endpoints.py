@@ -7,6 +7,7 @@ import ipaddress
 import os
 import pwd
 import socket
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ __all__ = ["BoundEndpoint", "bind", "is_local_tcp"]
 
 _BACKLOG: Final = 128
 _OWNER_ONLY: Final = 0o177  # umask: read and write for the owner, nothing for others
-_EVERYBODY: Final = 0o666
+_EVERYBODY: Final = 0o111  # umask: read and write for all, whose users are asked for afterwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class BoundEndpoint:
             return
         path, device, inode = self.file
         try:
-            found = path.stat()
+            found = path.lstat()
             if (found.st_dev, found.st_ino) == (device, inode):
                 path.unlink()
         except FileNotFoundError:
@@ -117,8 +118,9 @@ def _bind_ipc(
         try:
             if not abstract:
                 _make_folder(Path(place).parent, mode=0o711 if is_shared or owner is not None else 0o700)
-            _bind_listener(listener, name, is_abstract=abstract)
-            file = None if abstract else _socket_file(Path(place), owner, is_shared=is_shared)
+            umask = _EVERYBODY if is_shared else _OWNER_ONLY
+            _bind_listener(listener, name, umask=umask, is_abstract=abstract)
+            file = None if abstract else _socket_file(Path(place), owner)
             listener.listen(_BACKLOG)
             listener.setblocking(False)
             zmq_socket.setsockopt(zmq.USE_FD, listener.fileno())
@@ -131,8 +133,8 @@ def _bind_ipc(
     return BoundEndpoint(address=endpoint, file=file)
 
 
-def _bind_listener(listener: socket.socket, name: str, *, is_abstract: bool) -> None:
-    previous = os.umask(_OWNER_ONLY)
+def _bind_listener(listener: socket.socket, name: str, *, umask: int, is_abstract: bool) -> None:
+    previous = os.umask(umask)
     try:
         listener.bind(name)
     except OSError as error:
@@ -156,17 +158,37 @@ def _is_stale(path: str) -> bool:
 def _make_folder(folder: Path, *, mode: int) -> None:
     """Make the last folder of the path if it is missing; others may pass it or not, but never list it."""
     if not folder.exists() and folder.parent.exists():
-        folder.mkdir()
-        folder.chmod(mode)  # whatever the umask is
+        folder.mkdir(0o700)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchmod(descriptor, mode)  # whatever the umask is
+        finally:
+            os.close(descriptor)
 
 
-def _socket_file(path: Path, owner: str | None, *, is_shared: bool) -> tuple[Path, int, int]:
-    if owner is not None:
-        os.chown(path, pwd.getpwnam(owner).pw_uid, -1)
-    if is_shared:
-        path.chmod(_EVERYBODY)
-    found = path.stat()
+def _socket_file(path: Path, owner: str | None) -> tuple[Path, int, int]:
+    """Give the file to its owner, and return what it is known by.
+
+    Who can write to the folder may put another file in its place at any moment: only what can't be anything
+    but our socket is given away.
+    """
+    found = path.lstat() if owner is None else _give_away(path, pwd.getpwnam(owner).pw_uid)
     return path.absolute(), found.st_dev, found.st_ino
+
+
+def _give_away(path: Path, uid: int) -> os.stat_result:
+    if not hasattr(os, "O_PATH"):  # not Linux: at least links are not followed
+        os.chown(path, uid, -1, follow_symlinks=False)
+        return path.lstat()
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISSOCK(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "another file was put in its place")
+        os.chown(f"/proc/self/fd/{descriptor}", uid, -1)
+    finally:
+        os.close(descriptor)
+    return found
 
 
 def _explain(endpoint: str, number: int) -> str:

@@ -12,11 +12,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
 
-from circus_core import connections
+from circus_core import connections, endpoints
 from circus_core.client import CircusClient
 from circus_core.connections import tcp_clients
 from circus_core.errors import EndpointError
@@ -168,6 +169,37 @@ def test_the_owner_of_the_endpoint_is_served(folder: Path) -> None:
         assert '"status": "ok"' in behave(NOBODY, served.controller.endpoint, "ask")
     with Served(owner=owner) as served:
         assert '"status": "ok"' in behave(NOBODY, served.controller.endpoint, "ask")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("trick", ["symbolic", "hard", "another"])
+def test_only_our_socket_is_given_to_the_owner(
+    folder: Path, trick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner puts another file in its place, in the moment between bind and chown."""
+    secret, place = folder / "secret", folder / "control"
+    secret.write_text("of root")
+    bind = endpoints._bind_listener
+
+    def bind_and_be_robbed(*words: Any, **options: Any) -> None:
+        bind(*words, **options)
+        if place.is_socket():
+            place.unlink()
+            if trick == "symbolic":
+                place.symlink_to(secret)
+            elif trick == "hard":
+                place.hardlink_to(secret)
+            else:
+                secret.rename(place)
+
+    monkeypatch.setattr(endpoints, "_bind_listener", bind_and_be_robbed)
+    owner = pwd.getpwuid(NOBODY).pw_name
+    with (
+        pytest.raises(EndpointError, match="can't use endpoint"),
+        Served(f"ipc://{place}", f"ipc://{folder}/events", owner=owner),
+    ):
+        pass
+    assert (secret if secret.exists() else place).stat().st_uid == ME
 
 
 def test_an_owner_who_does_not_exist_is_explained() -> None:
