@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         WatcherConfig,
     )
     from circus_core.config.options import Option
-    from circus_core.config.units import BOOL, NUMBER, TEXT, Kind, seconds, whole
+    from circus_core.config.units import BOOL, NUMBER, SIGNAL, TEXT, Kind, seconds, whole
     from circus_core.errors import (
         CallError,
         CallTimeoutError,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOL",
     "NUMBER",
+    "SIGNAL",
     "TEXT",
     "Arbiter",
     "ArbiterConfig",
@@ -123,7 +124,7 @@ _MODULES: Final = {
         "WatcherConfig",
     ],
     "config.options": ["Option"],
-    "config.units": ["BOOL", "NUMBER", "TEXT", "Kind", "seconds", "whole"],
+    "config.units": ["BOOL", "NUMBER", "SIGNAL", "TEXT", "Kind", "seconds", "whole"],
     "errors": [
         "CallError",
         "CallTimeoutError",

@@ -1,0 +1,3 @@
+"""Replaces processes that give no sign of life."""
+
+__all__: list[str] = []
