@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
-__all__ = ["Audience"]
+__all__ = ["Audience", "Portions"]
 
 _LIMIT: Final = 10_000
 """Different beginnings of topics that are told apart; the memory they take is bounded by it."""
@@ -64,6 +65,45 @@ class Audience:
         else:
             counter[prefix] += 1
             self._prefixes = None
+
+
+_Connection = tuple[int, int]
+"""Descriptor and inode."""
+
+_PORTION: Final = 1 << 16
+"""Bytes; libzmq takes a hundred times as much for them."""
+
+
+class Portions:
+    """What each connection has subscribed to, so that none can take all memory with it."""
+
+    def __init__(self) -> None:
+        self._taken: dict[_Connection, set[bytes]] = {}
+        self._sizes: Counter[_Connection] = Counter()
+
+    def take(self, connection: _Connection, prefix: bytes, is_open: Callable[[_Connection], bool]) -> bool:
+        """Count a subscription; False if it is too much.
+
+        Args:
+            is_open: tells of other connections whether they still count.
+        """
+        if connection not in self._taken:
+            self._forget(is_open)
+            self._taken[connection] = set()
+        if prefix not in self._taken[connection]:
+            self._taken[connection].add(prefix)
+            self._sizes[connection] += len(prefix) + 1
+        return self._sizes[connection] <= _PORTION
+
+    def give_back(self, connection: _Connection, prefix: bytes) -> None:
+        """Count a subscription no more."""
+        if prefix in self._taken.get(connection, ()):
+            self._taken[connection].remove(prefix)
+            self._sizes[connection] -= len(prefix) + 1
+
+    def _forget(self, is_open: Callable[[_Connection], bool]) -> None:
+        for connection in [each for each in self._taken if not is_open(each)]:
+            del self._taken[connection], self._sizes[connection]
 
 
 def _decrease(counter: Counter[bytes], prefix: bytes) -> None:

@@ -28,7 +28,7 @@ from typing import Final
 import zmq
 
 from circus_core.connections import can_tell, tcp_clients
-from circus_core.doorstep import Doorstep, cut, inode_of
+from circus_core.doorstep import Doorstep, cut, descriptor_of, inode_of
 from circus_core.errors import EndpointError
 from circus_core.identity import Identity, Role
 from circus_core.keyring import AdmittedKeys
@@ -212,7 +212,7 @@ class Gatekeeper:
         admission = self._keys.find(key)
         known = self._connections.get(user_id)
         if known is None:
-            descriptor = _descriptor_of(frame)
+            descriptor = descriptor_of(frame)
             identity = Identity(key=key)
             self._has_spoken(descriptor)
             known = self._connections[user_id] = _Connection(descriptor, inode_of(descriptor), identity)
@@ -275,7 +275,7 @@ class Gatekeeper:
         return f"{self._seal} tcp {next(self._numbers)} {','.join(possible)}" if possible else ""
 
     def _recognize(self, user_id: str, detail: str, frame: zmq.Frame) -> Identity | None:
-        descriptor = _descriptor_of(frame)
+        descriptor = descriptor_of(frame)
         inode = inode_of(descriptor)
         pairs = (pair.partition(":") for pair in detail.partition(" ")[2].split(","))
         for candidate, _, uid in pairs:
@@ -302,10 +302,3 @@ def _text_property(frame: zmq.Frame, name: str) -> str:
     except zmq.ZMQError:  # the connection has no such property
         return ""
     return value if isinstance(value, str) else ""
-
-
-def _descriptor_of(frame: zmq.Frame) -> int:
-    try:
-        return int(frame.get(zmq.SRCFD))
-    except zmq.ZMQError:
-        return -1

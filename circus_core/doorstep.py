@@ -18,7 +18,7 @@ import zmq
 
 from circus_core.port import Port
 
-__all__ = ["Doorstep", "cut", "inode_of"]
+__all__ = ["Doorstep", "cut", "descriptor_of", "inode_of"]
 
 _EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 _EVENT: Final = struct.Struct("=HI")  # what happened, to which descriptor
@@ -99,6 +99,14 @@ def cut(descriptor: int, inode: int) -> None:
         with sockets.socket(fileno=copy) as connection:
             if inode_of(copy) == inode:
                 connection.shutdown(sockets.SHUT_RDWR)
+
+
+def descriptor_of(frame: zmq.Frame) -> int:
+    """Return our descriptor of the connection that a message came from, -1 if libzmq itself made it."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return -1
 
 
 def inode_of(descriptor: int) -> int:

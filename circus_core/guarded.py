@@ -14,9 +14,10 @@ import zmq
 
 from circus_core import endpoints, keys, wire
 from circus_core.accounts import to_uid
-from circus_core.audience import Audience
+from circus_core.audience import Audience, Portions
 from circus_core.auth import Gatekeeper
 from circus_core.config.model import ArbiterConfig
+from circus_core.doorstep import cut, descriptor_of, inode_of
 from circus_core.errors import EndpointError, KeysError
 from circus_core.identity import Identity, Role
 from circus_core.keyring import AdmittedKeys, KeyPair, Keyring
@@ -30,6 +31,7 @@ log = logging.getLogger("circus")
 _EVENT_QUEUE: Final = 10_000  # messages that libzmq holds for a subscriber
 _HANDSHAKE: Final = 10_000  # milliseconds that a peer may take to say who it is
 _SILENT_LIMIT: Final = 512  # connections that have not shown a key yet
+_LONGEST_TOPIC: Final = 1024  # bytes; who subscribes to a longer beginning is disconnected
 _LINGER: Final = 1000  # milliseconds for the last message to leave
 
 
@@ -209,10 +211,12 @@ class EventSocket:
         """
         self._sockets = sockets
         self.audience = Audience()
+        self._portions = Portions()
         socket = sockets.socket(zmq.XPUB)
         socket.setsockopt(zmq.XPUB_MANUAL, 1)
         socket.setsockopt(zmq.XPUB_NODROP, 1)
         socket.setsockopt(zmq.SNDHWM, queue)
+        socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC + 1)
         self.bound = sockets.open(socket, endpoint)
         self._port = sockets.read(socket, self._on_subscription)
 
@@ -240,21 +244,37 @@ class EventSocket:
             case b"\0":
                 self._port.socket.setsockopt(zmq.UNSUBSCRIBE, prefix)
                 self._end_subscription(frame, prefix, identity)
-            case b"\1" if identity is not None:
+            case b"\1" if identity is not None and self._is_modest(frame, prefix):
                 self._port.socket.setsockopt(zmq.SUBSCRIBE, prefix)
                 self.audience.join(prefix)
             case b"\1":
                 self.audience.refuse(prefix)
         self._port.check()
 
+    def _is_modest(self, frame: zmq.Frame, prefix: bytes) -> bool:
+        """Count what the peer subscribes to; if that is too much, end the connection and return False."""
+        descriptor = descriptor_of(frame)
+        connection = (descriptor, inode_of(descriptor))
+        if self._portions.take(connection, prefix, _is_open):
+            return True
+        cut(*connection)
+        return False
+
     def _end_subscription(self, frame: zmq.Frame, prefix: bytes, identity: Identity | None) -> None:
         """Count the end of a subscription, unless it can't be told from a lie that would silence others."""
+        descriptor = descriptor_of(frame)
+        self._portions.give_back((descriptor, inode_of(descriptor)), prefix)
         if not _has_sender(frame):
             self.audience.leave(prefix)
         elif identity is None:
             self.audience.leave_refused(prefix)
         elif identity.role == "full":
             self.audience.leave(prefix, is_told=True)
+
+
+def _is_open(connection: tuple[int, int]) -> bool:
+    descriptor, inode = connection
+    return inode_of(descriptor) == inode
 
 
 def _has_sender(frame: zmq.Frame) -> bool:

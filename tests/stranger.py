@@ -132,6 +132,27 @@ def subscribe(endpoint: str) -> bytes:
         return everything(connection)
 
 
+def subscribe_to_too_much(endpoint: str) -> str:
+    """One long beginning of a topic, then many short ones; tells how many were taken."""
+    return f"{_taken(endpoint, 1, 5000)} {_taken(endpoint, 20_000, 30)}"
+
+
+def _taken(endpoint: str, count: int, size: int) -> str:
+    connection, _hello = shake_hands(endpoint, ready(b"SUB"))
+    with connection:
+        try:
+            for number in range(count):
+                body = b"\1" + b"%010d" % number + b"x" * (size - 10)
+                connection.sendall(b"\2" + len(body).to_bytes(8, "big") + body)
+            while connection.recv(1000):
+                pass
+        except TimeoutError:
+            return "all"
+        except OSError:
+            pass
+    return "not all"
+
+
 def _keyed(kind: int, endpoint: str) -> zmq.Socket[bytes]:
     """Connect with a pair of its own that nobody has admitted; it knows the key of the server."""
     made = zmq.Context().socket(kind)

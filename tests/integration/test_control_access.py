@@ -133,6 +133,11 @@ def test_our_own_programs_may_be_silent() -> None:
             peer.disable_monitor()
 
 
+def test_nobody_subscribes_to_more_than_fits(served: Served) -> None:
+    assert behave(ME, served.controller.pubsub_endpoint, "subscribe_to_too_much") == "not all not all\n"
+    assert count(served) == 0
+
+
 @pytest.mark.parametrize("host", ["[::1]", "[::ffff:127.0.0.1]"])
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 def test_version_six_has_the_same_doors(host: str) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus_core.audience import _LIMIT, Audience
+from circus_core.audience import _LIMIT, Audience, Portions
 
 
 def test_nothing_is_wanted_until_somebody_joins_and_after_the_last_has_left() -> None:
@@ -74,3 +74,22 @@ def test_nobody_who_joined_is_ever_forgotten(steps: list[tuple[str, bytes]]) -> 
                 assert audience.wants(topic)
     if not (joined + refused):
         assert audience.is_empty
+
+
+def test_a_connection_subscribes_to_its_portion_and_no_more() -> None:
+    portions, mine, other = Portions(), (7, 1), (8, 2)
+    for number in range(65):  # 65 * 1000 of 65536 bytes
+        for _ in range(3):  # the same again takes nothing
+            assert portions.take(mine, b"%03d" % number * 333, lambda _: True)
+    assert not portions.take(mine, b"x" * 1000, lambda _: True)
+    assert portions.take(other, b"x" * 1000, lambda _: True)
+    portions.give_back(mine, b"x" * 1000)
+    portions.give_back(mine, b"never taken")
+    assert portions.take(mine, b"y", lambda _: True)
+
+
+def test_connections_that_have_ended_are_forgotten() -> None:
+    portions = Portions()
+    for inode in range(100):
+        assert portions.take((7, inode), b"x" * 60_000, lambda each, now=inode: each[1] == now)
+    assert len(portions._taken) == 1
