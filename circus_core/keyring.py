@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ log = logging.getLogger("circus")
 SERVER_FILE: Final = "server.key"
 ADMITTED_FILE: Final = "admitted"
 _LOCK_FILE: Final = ".lock"
+_LIMIT: Final = 1 << 20  # bytes of a file: about 12 000 keys
+_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _ROLES: Final[tuple[Role, ...]] = ("full", "read")
 _HEADS: Final = {
     ADMITTED_FILE: "# PUBLICKEY ROLE NAME, a line for each client of circusd; ROLE is full or read\n",
@@ -211,11 +214,11 @@ class Keyring:
         """Keep other programs from writing meanwhile; makes the folder, mode 0700."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _check_folder(self.folder)  # before anything is made in it
+            lock = os.open(self.folder / _LOCK_FILE, _LOCK_FLAGS, 0o600)
         except OSError as error:
             raise KeysError(f"can't use the folder {self.folder}: {_reason(error)}") from error
         try:
-            _check_folder(self.folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
@@ -278,15 +281,20 @@ def _admissions(path: Path) -> Iterator[Admission]:
 def _text(path: Path) -> str:
     """Return the text of a file that is no secret, but that nobody else may change."""
     try:
-        with path.open(encoding="ascii", errors="replace") as file:
-            found = os.fstat(file.fileno())
-            text = file.read()
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        )  # a pipe would hold up the loop
+        with open(descriptor, encoding="ascii", errors="replace") as file:
+            found = os.fstat(descriptor)
+            text = file.read(_LIMIT + 1) if stat.S_ISREG(found.st_mode) else None
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise KeysError(f"can't read {path}: {_reason(error)}") from error
     if found.st_mode & 0o022 or found.st_uid not in (os.geteuid(), 0):
         raise KeysError(f"{path} can be changed by others, so it is not used: run chmod 600 {path}")
+    if text is None or len(text) > _LIMIT:
+        raise KeysError(f"{path} is no file of at most {_LIMIT} bytes, so it is not used")
     return text
 
 

@@ -262,3 +262,36 @@ def test_the_rule_imports_nothing_where_there_is_nothing_to_find(tmp_path: Path)
     )
     env = {**os.environ, "CIRCUS_KEYS": str(tmp_path / "none")}
     assert subprocess.check_output([sys.executable, "-c", code], text=True, env=env).strip() == "set()"
+
+
+# What others may have put there
+
+
+def test_a_pipe_or_a_file_without_end_in_the_place_of_the_list_admits_nobody_at_once(
+    ring: Keyring, caplog: pytest.LogCaptureFixture
+) -> None:
+    ring.make("me")
+    admitted = ring.folder / "admitted"
+    admitted.unlink()
+    os.mkfifo(admitted, 0o600)
+    assert AdmittedKeys(str(ring.folder)).find(A) is None
+    assert "is no file of at most 1048576 bytes" in caplog.text
+    admitted.unlink()
+    admitted.touch(0o600)
+    os.truncate(admitted, 1 << 40)
+    with pytest.raises(KeysError, match="is no file of at most"):
+        ring.admitted()
+
+
+def test_nothing_is_made_in_a_folder_that_others_can_change(ring: Keyring) -> None:
+    ring.folder.mkdir(parents=True)
+    ring.folder.chmod(0o777)
+    aim = ring.folder.parent / "aim"
+    (ring.folder / ".lock").symlink_to(aim)
+    with pytest.raises(KeysError, match="can be changed by others"):
+        ring.make("me")
+    assert not aim.exists()
+    ring.folder.chmod(0o700)
+    with pytest.raises(KeysError, match="can't use the folder"):
+        ring.make("me")
+    assert not aim.exists()
