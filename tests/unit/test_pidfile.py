@@ -25,9 +25,9 @@ def test_it_holds_our_pid_and_can_be_read_by_all(tmp_path: Path) -> None:
     pidfile.unlink()
 
 
-@pytest.mark.parametrize("content", ["", "x", "0", "-1", "999999999", "9" * 40, f"{os.getpid()}", "\xff"])
+@pytest.mark.parametrize("content", ["", "x", "0", "-1", "999999999", "9" * 40, "{own}", "\xff"])
 def test_a_file_that_names_no_other_living_process_is_taken_over(tmp_path: Path, content: str) -> None:
-    (tmp_path / "pid").write_text(content, encoding="latin-1")
+    (tmp_path / "pid").write_text(content.format(own=os.getpid()), encoding="latin-1")
     pidfile = PidFile(tmp_path / "pid")
     pidfile.create()
     assert (tmp_path / "pid").read_text() == f"{os.getpid()}\n"
