@@ -74,7 +74,7 @@ def expected(first: int, last: int) -> bytes:
 
 
 def stripped_by(pattern: bytes) -> Callable[[bytes], bytes]:
-    """Return what finds the lines of the program in others: `pattern` matches one, and its group is the line."""
+    """Return what finds the lines of the program in others, each matched by `pattern`: as its only group."""
     compiled = re.compile(pattern + rb"\n")
 
     def strip(data: bytes) -> bytes:
