@@ -5,7 +5,8 @@ VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.requirements-installed
 CIRCUS019 = .venv-peers/circus-0.19
-PEERS = $(CIRCUS019)/.requirements-installed
+STATSD = .venv-peers/statsd
+PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_USE_PEP517 = 1
@@ -45,11 +46,18 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 
 peers: $(PEERS)
 
-$(PEERS): tests/peers/circus019.txt
+$(CIRCUS019)/.requirements-installed: tests/peers/circus019.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(CIRCUS019)
 	$(CIRCUS019)/bin/python -m pip install --quiet -r $<
 	@touch $@
+
+# The original statsd, for node. Without npm its tests are skipped.
+$(STATSD)/.requirements-installed: tests/peers/statsd.txt
+	@mkdir -p $(STATSD)
+	@if command -v npm >/dev/null; then \
+	    npm install --silent --no-audit --no-fund --omit=optional --prefix $(STATSD) $$(cat $<) && touch $@; \
+	else echo 'there is no npm: nothing is tested against statsd' >&2; fi
 
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(STAMP)

@@ -89,7 +89,12 @@ def test_udp_is_heard_at_both_kinds_of_addresses(ip: str) -> None:
         for text in (b"1;2", b"x" * 3000):
             sender.sendto(text, ear.socket.getsockname()[:2])
     got: list[bytes] = []
-    until(lambda: got.extend(ear.receive(10)) or len(got) == 2)
+
+    def have_come() -> bool:
+        got.extend(ear.receive(10))
+        return len(got) == 2
+
+    until(have_come)
     assert got == [b"1;2", b"x" * 1025]
     with pytest.raises(OSError, match="in use"):
         UdpEar(ip, ear.socket.getsockname()[1])
