@@ -1,0 +1,3 @@
+"""Shows watchers and processes to Prometheus."""
+
+__all__: list[str] = []
