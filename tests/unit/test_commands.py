@@ -414,3 +414,13 @@ def test_a_command_is_imported_without_what_runs_a_daemon(place: str) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [({}, None), ({"name": "sleeper"}, ["Sleeper"]), ({"name": "*e*"}, ["Sleeper", "web one"])],
+)
+def test_reopen_is_for_some_watchers_or_for_all(properties: Told, told: list[str] | None) -> None:
+    arbiter = FakeArbiter()
+    carry_out("reopen", arbiter, **properties)
+    assert arbiter.told == [("reopen", told)]
