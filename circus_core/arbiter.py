@@ -40,7 +40,7 @@ __all__ = ["Arbiter", "Control", "ControlFactory", "PluginBackends"]
 
 log = logging.getLogger("circus")
 
-_REOPENING: Final = 5.0  # seconds to wait for files to be opened anew
+_REOPENING: Final = 2.0  # seconds to wait for files to be opened anew
 _LAST_LINES: Final = 0.2  # seconds for those who follow output to ask for the last of it
 _LAST_PATIENCE: Final = 10.0  # seconds beyond all grace times before the daemon ends without a process
 
