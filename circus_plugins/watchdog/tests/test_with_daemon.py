@@ -17,8 +17,7 @@ from circus_core.testing import PluginContract, Watch, until
 
 Run = Callable[..., Watch]
 
-BEATING = f"{sys.executable} {Path(__file__).with_name('beating.py')}"
-LONG = 3600.0
+BEATING = f"{sys.executable} -I -S {Path(__file__).with_name('beating.py')}"
 
 
 def free_udp_port() -> int:
@@ -42,7 +41,7 @@ class Pack:
         self.port = free_udp_port()
         text = "\n".join(section.format(beating=BEATING, port=self.port) for section in sections)
         self.plugin = run(
-            "watchdog", text, **{"port": self.port, "loop_rate": 0.2, "max_count": 10, **options}
+            "watchdog", text, **{"port": self.port, "loop_rate": 0.1, "max_count": 12, **options}
         )
         self.daemon = self.plugin.daemon
 
@@ -122,14 +121,14 @@ def test_only_watchers_that_are_meant_are_watched(run_plugin: Run) -> None:
 def test_processes_that_came_before_the_plugin_are_found_and_new_options_count_at_once(
     run_plugin: Run,
 ) -> None:
-    pack = Pack(run_plugin, watcher("silent", "silent", "watchdog.max_count = 1000"))
+    pack = Pack(run_plugin, watcher("silent", "silent", "watchdog.max_count = 10000"))
     pack.start("silent")
     pid = pack.daemon.watcher("silent").pid()
     last = pack.daemon.events.last
     pack.plugin.do("restart")
     pack.daemon.events.wait(pack.plugin.name, "ready", after=last)
     text = pack.daemon.ini.read_text()
-    pack.daemon.ini.write_text(text.replace("watchdog.max_count = 1000", "watchdog.max_count = 1"))
+    pack.daemon.ini.write_text(text.replace("watchdog.max_count = 10000", "watchdog.max_count = 1"))
     pack.daemon.call("reloadconfig", waiting=True)
     assert pack.wait_for_reap("silent", pid) == -signal.SIGTERM
 
@@ -161,7 +160,7 @@ def test_a_shell_beats_with_systemd_notify(run_plugin: Run, tmp_path: Path) -> N
     program = tmp_path / "program.sh"
     program.write_text(
         "trap 'beats=' USR1; beats=yes\n"
-        'while :; do [ -z "$beats" ] || systemd-notify WATCHDOG=1 || echo failed >&2; sleep 0.1; done\n'
+        'while :; do [ -z "$beats" ] || systemd-notify WATCHDOG=1 || echo failed >&2; sleep 0.05; done\n'
     )
     shell = f"[watcher:shell]\ncmd = sh {program}\nautostart = False\nwatchdog.notify = True\n"
     pack = Pack(run_plugin, shell, watcher("silent", "silent"))
@@ -175,20 +174,22 @@ def test_a_shell_beats_with_systemd_notify(run_plugin: Run, tmp_path: Path) -> N
 
 
 def test_nobody_is_killed_because_the_plugin_stood_still(run_plugin: Run) -> None:
-    pack = Pack(run_plugin, watcher("web", "udp"), loop_rate=0.2, max_count=10)
+    pack = Pack(run_plugin, watcher("web", "udp"))
     pack.start("web")
     pid = pack.daemon.watcher("web").pid()
-    everybody = [pack.daemon.pid, pid] + ([pack.plugin.pid()] if pack.plugin.pid() < 10**9 else [])
-    # as a frozen machine: nobody runs for longer than anybody may be silent
-    for each in everybody:
+    ours = [pack.daemon.pid, *([pack.plugin.pid()] if pack.plugin.pid() < 10**9 else [])]
+    # as in a frozen machine nobody runs for longer than anybody may be silent, and not all wake up together
+    for each in (*ours, pid):
         os.kill(each, signal.SIGSTOP)
     try:
-        wait_for_clock(3.0)
+        wait_for_clock(2.0)
     finally:
-        for each in everybody:
+        for each in ours:
             os.kill(each, signal.SIGCONT)
+        wait_for_clock(0.5)
+        os.kill(pid, signal.SIGCONT)
     pack.start("web")  # it answers again
-    wait_for_clock(1.0)
+    wait_for_clock(0.5)
     assert not pack.was_killed("web")
     assert pack.daemon.watcher("web").pid() == pid
 
