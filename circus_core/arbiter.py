@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from circus_core import events
+from circus_core.accounts import to_uid
 from circus_core.backends import Backend
 from circus_core.backends.descriptors import ensure_descriptors
 from circus_core.clock import Clock, SystemClock
@@ -464,7 +465,16 @@ class Arbiter:
             backend=self.backend,
             output=partial(self._output, self._redirector),
             make_room=self._make_room,
+            endpoint_owner=self._endpoint_owner(),
         )
+
+    def _endpoint_owner(self) -> int | None:
+        """Return the uid of endpoint_owner; one who does not exist is told of when endpoints are bound."""
+        owner = self.config.endpoint_owner
+        try:
+            return None if owner is None else to_uid(owner)
+        except ValueError:
+            return None
 
     def _make_room(self) -> None:
         """Have descriptors for as many processes as are wanted, as far as the hard limit lets."""
