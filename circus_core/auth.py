@@ -27,8 +27,8 @@ from typing import Final
 
 import zmq
 
-from circus_core.connections import can_tell, tcp_clients
-from circus_core.doorstep import Doorstep, cut, descriptor_of, inode_of
+from circus_core.connections import Tables, can_tell
+from circus_core.doorstep import Cutter, Doorstep, descriptor_of, inode_of
 from circus_core.errors import EndpointError
 from circus_core.identity import Identity, Role
 from circus_core.keyring import AdmittedKeys
@@ -51,8 +51,13 @@ class _Connection:
     def is_open(self) -> bool:
         return self.inode != -1 and inode_of(self.descriptor) == self.inode
 
-    def cut(self) -> None:
-        cut(self.descriptor, self.inode)
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A peer of a plain tcp port that waits for an answer."""
+
+    frames: list[bytes]
+    was_looked_at: bool = False
 
 
 class Gatekeeper:
@@ -89,8 +94,11 @@ class Gatekeeper:
         self._open: set[bytes] = set()
         self._connections: dict[str, _Connection] = {}
         self._doorsteps: dict[str, Doorstep] = {}
-        self._waiting: list[list[bytes]] = []
+        self._waiting: list[_Question] = []
         self._has_silent = False
+        self._unknown: set[int] = set()  # inodes of the silent ones who could not be told last time
+        self._cutter = Cutter()
+        self._tables = Tables()
         self._scan: asyncio.Task[None] | None = None
         self._workers = Workers(limit=4)
         socket = context.socket(zmq.ROUTER)
@@ -113,6 +121,7 @@ class Gatekeeper:
             socket,
             name=domain,
             limit=limit,
+            cutter=self._cutter,
             loop=self._loop,
             on_silence=self._look_at_silent,
         )
@@ -172,6 +181,8 @@ class Gatekeeper:
             doorstep.close()
         self._port.close()
         self._workers.close()
+        self._tables.close()
+        self._cutter.close()
 
     def _on_question(self, frames: list[zmq.Frame]) -> None:
         question = [frame.bytes for frame in frames]
@@ -179,7 +190,7 @@ class Gatekeeper:
             return
         domain, address = question[4], question[5]
         if domain in self._ports:
-            self._waiting.append(question)
+            self._waiting.append(_Question(question))
             self._start_scan()
         elif domain in self._keyed:
             self._answer(question, self._key_user_id(question[7], question[8:]))
@@ -217,7 +228,7 @@ class Gatekeeper:
             self._has_spoken(descriptor)
             known = self._connections[user_id] = _Connection(descriptor, inode_of(descriptor), identity)
         if admission is None:
-            known.cut()
+            self._cutter.cut(known.descriptor, known.inode)
             return None
         return Identity(role=admission.role, key=key, name=admission.name)
 
@@ -225,7 +236,7 @@ class Gatekeeper:
         for known in self._connections.values():
             key = known.identity.key
             if key is not None and self._keys.find(key) is None:
-                known.cut()
+                self._cutter.cut(known.descriptor, known.inode)
 
     # Users on tcp
 
@@ -238,10 +249,18 @@ class Gatekeeper:
         while self._waiting or self._has_silent:
             questions, self._waiting = self._waiting, []
             self._has_silent = False
-            clients = await self._workers.run(tcp_clients, set(self._ports.values()))
+            clients = await self._workers.run(self._tables.clients, set(self._ports.values()))
             for question in questions:
-                self._answer(question, self._tcp_user_id(clients[self._ports[question[4]]]))
+                self._decide(question, clients[self._ports[question.frames[4]]])
             self._cut_strangers(clients)
+
+    def _decide(self, question: _Question, clients: Mapping[int, int | None]) -> None:
+        """Answer; no is said only after a second reading, since one misses some when many come and go."""
+        user_id = self._tcp_user_id(clients)
+        if user_id or question.was_looked_at:
+            self._answer(question.frames, user_id)
+        else:
+            self._waiting.append(_Question(question.frames, was_looked_at=True))
 
     def _look_at_silent(self) -> None:
         if self._ports:
@@ -250,14 +269,21 @@ class Gatekeeper:
 
     def _cut_strangers(self, clients: Mapping[int, Mapping[int, int | None]]) -> None:
         """End the connections of those who may not talk and have not tried to."""
+        before, self._unknown = self._unknown, set()
         for domain, port in self._ports.items():
             doorstep = self._doorsteps[domain.decode()]
             for descriptor, inode in list(doorstep.waiting.items()):
                 uid = clients[port].get(inode)
                 if uid in self._roles:
                     doorstep.leave(descriptor)
-                elif uid is not None:
-                    cut(descriptor, inode)
+                elif uid is not None or inode in before:
+                    self._cutter.cut(descriptor, inode)
+                else:
+                    self._unknown.add(inode)
+
+    def end(self, descriptor: int, inode: int) -> None:
+        """End a connection, if it is still open."""
+        self._cutter.cut(descriptor, inode)
 
     def _has_spoken(self, descriptor: int) -> None:
         for doorstep in self._doorsteps.values():

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["can_tell", "tcp_clients"]
+__all__ = ["Tables", "can_tell"]
 
 _End = tuple[bytes, int]  # address, port
 _Row = tuple[_End, _End, int, int]  # local, remote, uid, inode of the local end
@@ -29,31 +29,48 @@ def can_tell() -> bool:
     return any(os.access(table, os.R_OK) for table in _TABLES)
 
 
-def tcp_clients(ports: Collection[int]) -> dict[int, dict[int, int | None]]:
-    """Find out who is connected to local tcp ports. Takes milliseconds, on any thread.
+class Tables:
+    """Asks the kernel. Holds a descriptor for it, since there may be none left when it matters; to be closed.
 
-    Returns:
-        per port, by the inode of our end: the uid that owns the client's end, None if that end is not on
-        this machine or already closed (the kernel says uid 0 then, which is not root: its inode is 0 too).
+    Used by one thread at a time.
     """
-    ours: dict[tuple[_End, _End], int] = {}
-    theirs: dict[tuple[_End, _End], int] = {}
-    for local, remote, uid, inode in _rows(ports):
-        if local[1] in ports:
-            ours[local, remote] = inode
-        if remote[1] in ports:
-            theirs[remote, local] = uid
-    found: dict[int, dict[int, int | None]] = {port: {} for port in ports}
-    for ends, inode in ours.items():
-        found[ends[0][1]][inode] = theirs.get(ends)
-    return found
 
+    def __init__(self) -> None:
+        self._netlink = _open_netlink()
 
-def _rows(ports: Collection[int]) -> Iterable[_Row]:
-    try:
-        return list(_diagnosed(ports))
-    except OSError:
-        return _listed(ports)
+    def clients(self, ports: Collection[int]) -> dict[int, dict[int, int | None]]:
+        """Find out who is connected to local tcp ports. Takes milliseconds, on any thread.
+
+        Returns:
+            per port, by the inode of our end: the uid that owns the client's end, None if that end is not on
+            this machine or already closed (the kernel says uid 0 then, which is not root: it has no inode).
+        """
+        ours: dict[tuple[_End, _End], int] = {}
+        theirs: dict[tuple[_End, _End], int] = {}
+        for local, remote, uid, inode in self._rows(ports):
+            if local[1] in ports:
+                ours[local, remote] = inode
+            if remote[1] in ports:
+                theirs[remote, local] = uid
+        found: dict[int, dict[int, int | None]] = {port: {} for port in ports}
+        for ends, inode in ours.items():
+            found[ends[0][1]][inode] = theirs.get(ends)
+        return found
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._netlink is not None:
+            self._netlink.close()
+
+    def _rows(self, ports: Collection[int]) -> Iterable[_Row]:
+        if self._netlink is None:
+            return _listed(ports)
+        try:
+            return list(_diagnosed(self._netlink, ports))
+        except OSError:  # what is left of the answer must not be taken for that to another question
+            self.close()
+            self._netlink = _open_netlink()
+            return _listed(ports)
 
 
 # sock_diag(7), linux/inet_diag.h, linux/netlink.h
@@ -72,14 +89,22 @@ _OUR_STATES: Final = 0xFFF & ~(1 << 6) & ~(1 << 10)  # all but TIME_WAIT and LIS
 _THEIR_STATES: Final = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5  # not those of connections that we have ended
 
 
-def _diagnosed(ports: Collection[int]) -> Iterator[_Row]:
+def _open_netlink() -> socket.socket | None:
+    """Return a socket that the kernel answers on; None where there is no such thing."""
+    try:
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
+    except (OSError, AttributeError):
+        return None
+    netlink.settimeout(5)
+    return netlink
+
+
+def _diagnosed(netlink: socket.socket, ports: Collection[int]) -> Iterator[_Row]:
     """Ask the kernel; OSError if it does not answer."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.settimeout(5)
-        for port in ports:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                yield from _dump(netlink, family, _OUR_STATES, local_port=port)
-                yield from _dump(netlink, family, _THEIR_STATES, remote_port=port)
+    for port in ports:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            yield from _dump(netlink, family, _OUR_STATES, local_port=port)
+            yield from _dump(netlink, family, _THEIR_STATES, remote_port=port)
 
 
 def _dump(

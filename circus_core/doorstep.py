@@ -18,11 +18,13 @@ import zmq
 
 from circus_core.port import Port
 
-__all__ = ["Doorstep", "cut", "descriptor_of", "inode_of"]
+__all__ = ["Cutter", "Doorstep", "descriptor_of", "inode_of"]
 
 _EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 _EVENT: Final = struct.Struct("=HI")  # what happened, to which descriptor
 _PATIENCE: Final = 0.05  # seconds; who has come to talk has been asked who it is by then
+_MANY: Final = 50  # so many are not waited for
+_INTERVAL: Final = 1.0  # seconds; who is still there then could not be told from others
 
 
 class Doorstep:
@@ -35,6 +37,7 @@ class Doorstep:
         *,
         name: str,
         limit: int | None,
+        cutter: Cutter,
         loop: asyncio.AbstractEventLoop,
         on_silence: Callable[[], None],
     ) -> None:
@@ -43,10 +46,11 @@ class Doorstep:
         Args:
             name: of its own, in this context.
             limit: so many may stand here. Who comes then takes the place of the one that has been silent
-                longest, which connects again if it is a client that had nothing to say. None: no limit.
-            on_silence: is called a moment after somebody has come who still says nothing.
+                longest, which connects again if it is a client that had nothing to say. None: no limit, but
+                `on_silence` is called soon after somebody has come, and again while somebody says nothing.
         """
         self._limit = limit
+        self._cutter = cutter
         self._loop = loop
         self._on_silence = on_silence
         self._inodes: dict[int, int] = {}  # by descriptor, the oldest first
@@ -80,25 +84,58 @@ class Doorstep:
         if event != zmq.EVENT_ACCEPTED or inode == -1:
             return
         self._inodes[descriptor] = inode
-        if self._limit is not None and len(self._inodes) > self._limit:
+        if self._limit is None:
+            self._look_in(_PATIENCE if len(self._inodes) < _MANY else 0)
+        elif len(self._inodes) > self._limit:
             oldest = next(iter(self._inodes))
-            cut(oldest, self._inodes.pop(oldest))
-        if self._timer is None:
-            self._timer = self._loop.call_later(_PATIENCE, self._look)
+            self._cutter.cut(oldest, self._inodes.pop(oldest))
+
+    def _look_in(self, delay: float) -> None:
+        """Look after so many seconds, if not before."""
+        due = self._loop.time() + delay
+        if self._timer is not None and self._timer.when() <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._look)
 
     def _look(self) -> None:
         self._timer = None
         if self._inodes:
             self._on_silence()
+            self._look_in(_INTERVAL)
 
 
-def cut(descriptor: int, inode: int) -> None:
-    """End a tcp connection at once, if it is still open: libzmq drops the peer with what it was to get."""
-    with suppress(OSError):
-        copy = os.dup(descriptor)  # ours, so that it can't become another's between look and end
-        with sockets.socket(fileno=copy) as connection:
-            if inode_of(copy) == inode:
-                connection.shutdown(sockets.SHUT_RDWR)
+class Cutter:
+    """Ends connections, also when no descriptor is left: it has two of its own. To be closed."""
+
+    def __init__(self) -> None:
+        self._idle = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._copy = os.dup(self._idle)
+
+    def cut(self, descriptor: int, inode: int) -> None:
+        """End a connection at once, if it is still open: libzmq drops the peer with what it was to get."""
+        with suppress(OSError):
+            # a copy that is ours, so that it can't become another's between look and end
+            os.dup2(descriptor, self._copy, inheritable=False)
+            try:
+                if inode_of(self._copy) == inode:
+                    _shut_down(self._copy)
+            finally:
+                os.dup2(self._idle, self._copy, inheritable=False)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._copy)
+        os.close(self._idle)
+
+
+def _shut_down(descriptor: int) -> None:
+    connection = sockets.socket(fileno=descriptor)
+    try:
+        connection.shutdown(sockets.SHUT_RDWR)
+    finally:
+        connection.detach()
 
 
 def descriptor_of(frame: zmq.Frame) -> int:

@@ -17,7 +17,7 @@ from circus_core.accounts import to_uid
 from circus_core.audience import Audience, Portions
 from circus_core.auth import Gatekeeper
 from circus_core.config.model import ArbiterConfig
-from circus_core.doorstep import cut, descriptor_of, inode_of
+from circus_core.doorstep import descriptor_of, inode_of
 from circus_core.errors import EndpointError, KeysError
 from circus_core.identity import Identity, Role
 from circus_core.keyring import AdmittedKeys, KeyPair, Keyring
@@ -29,6 +29,7 @@ __all__ = ["EventSocket", "GuardedPublisher", "GuardedSockets"]
 log = logging.getLogger("circus")
 
 _EVENT_QUEUE: Final = 10_000  # messages that libzmq holds for a subscriber
+_BACKLOG: Final = 4096  # connections that are not accepted yet: more than come while we are busy
 _HANDSHAKE: Final = 10_000  # milliseconds that a peer may take to say who it is
 _SILENT_LIMIT: Final = 512  # connections that have not shown a key yet
 _LONGEST_TOPIC: Final = 1024  # bytes; who subscribes to a longer beginning is disconnected
@@ -70,6 +71,7 @@ class GuardedSockets:
         socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_MESSAGE)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE)
+        socket.setsockopt(zmq.BACKLOG, _BACKLOG)
         return socket
 
     def open(self, socket: zmq.Socket[bytes], endpoint: str) -> endpoints.BoundEndpoint:
@@ -105,6 +107,10 @@ class GuardedSockets:
     def identify(self, frame: zmq.Frame) -> Identity | None:
         """Return who sent a message, None if it is nobody who may."""
         return self._gatekeeper.identify(frame)
+
+    def end(self, descriptor: int, inode: int) -> None:
+        """End a connection, if it is still open."""
+        self._gatekeeper.end(descriptor, inode)
 
     def cut_revoked(self) -> None:
         """End the connections of revoked keys; costs a stat(2) where keys are asked for."""
@@ -257,7 +263,7 @@ class EventSocket:
         connection = (descriptor, inode_of(descriptor))
         if self._portions.take(connection, prefix, _is_open):
             return True
-        cut(*connection)
+        self._sockets.end(*connection)
         return False
 
     def _end_subscription(self, frame: zmq.Frame, prefix: bytes, identity: Identity | None) -> None:

@@ -19,10 +19,12 @@ import zmq
 
 from circus_core import connections, endpoints
 from circus_core.client import CircusClient
-from circus_core.connections import tcp_clients
+from circus_core.connections import Tables
 from circus_core.errors import EndpointError
 from circus_core.events import Added
 from tests.controlled import ROOT, Peers, Served
+from tests.integration.circusd_runs import Runs
+from tests.integration.daemon import free_port
 
 NOBODY = 65534
 ME = os.geteuid()
@@ -121,6 +123,18 @@ def test_another_user_can_not_hold_connections(which: str) -> None:
         assert behave(NOBODY, getattr(served.controller, which), "crowd").strip() == "200"
         silent.send(b'{"command": "list"}')
         assert silent.poll(20_000)
+
+
+@pytest.mark.root
+def test_another_user_can_not_take_the_last_descriptor(runs: Runs) -> None:
+    runs.endpoint = f"tcp://127.0.0.1:{free_port()}"
+    runs.write()
+    runs.start(runs.ini, before=["prlimit", "--nofile=100:100"])
+    runs.wait_for("now waiting for commands")
+    assert behave(NOBODY, runs.endpoint, "crowd").strip() == "200"
+    with runs.client() as client:
+        client.send("quit", waiting=True)
+    assert runs.started.wait(20) == 0
 
 
 def test_our_own_programs_may_be_silent() -> None:
@@ -241,6 +255,14 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """Both ways to the same knowledge: sock_diag(7), and without it the tables."""
     if request.param == "read":
         monkeypatch.setattr(connections, "_NETLINK_SOCK_DIAG", 9999)
+
+
+def tcp_clients(ports: set[int]) -> dict[int, dict[int, int | None]]:
+    tables = Tables()
+    try:
+        return tables.clients(ports)
+    finally:
+        tables.close()
 
 
 @pytest.mark.usefixtures("way")
