@@ -97,7 +97,7 @@ class Gatekeeper:
         self._waiting: list[_Question] = []
         self._has_silent = False
         self._unknown: set[int] = set()  # inodes of the silent ones who could not be told last time
-        self._cutter = Cutter()
+        self._cutter = _cutter()
         self._tables = Tables()
         self._scan: asyncio.Task[None] | None = None
         self._workers = Workers(limit=4)
@@ -320,6 +320,13 @@ class Gatekeeper:
     def _answer(self, question: Sequence[bytes], user_id: str) -> None:
         verdict = [b"200", b"OK", user_id.encode()] if user_id else [b"400", b"not allowed", b""]
         self._port.send([*question[:2], b"1.0", question[3], *verdict, b""])
+
+
+def _cutter() -> Cutter:
+    try:
+        return Cutter()
+    except OSError as error:  # no descriptor is left
+        raise EndpointError(f"can't open the endpoints: {(error.strerror or str(error)).lower()}") from error
 
 
 def _text_property(frame: zmq.Frame, name: str) -> str:

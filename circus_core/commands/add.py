@@ -71,6 +71,8 @@ class Add(Command[AddRequest, AddResult]):
         name, cmd = properties.text("name"), properties.text("cmd")
         if not name.strip():
             raise MessageError("'name' must not be empty")
+        if not name.isprintable():  # it goes into logs and onto terminals
+            raise MessageError(f"'name' must be printable, got {name!r}")
         options = check_options(properties.optional_mapping("options"))
         args = properties.value("args")
         if args is not None:
