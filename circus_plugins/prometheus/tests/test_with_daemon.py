@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import signal
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from circus_core.testing import Daemon, PluginContract, StandInDaemon, Watch, until
@@ -152,7 +151,8 @@ def test_openmetrics_is_spoken_to_who_asks_for_it(run_plugin: Run) -> None:
     url = url_of(run_plugin("prometheus", SECTIONS, port=0).daemon)
     text = fetch(url, Accept="application/openmetrics-text; version=1.0.0")
     assert text.endswith("# EOF\n")
-    assert "circus_up" in {family.name for family in parse_openmetrics(text)}
+    families = openmetrics.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    assert "circus_up" in {family.name for family in families}
     with pytest.raises(urllib.error.HTTPError, match="404"):
         fetch(url.replace("/metrics", "/other"))
 
@@ -231,7 +231,7 @@ def test_a_daemon_that_is_silent_is_down_and_comes_back(stand_in_daemon: StandIn
         assert "circus_up 1.0" in fetch(url)
 
 
-def test_a_thousand_processes_are_read_in_a_second_or_so(circusd: Callable[..., Daemon]) -> None:
+def test_a_thousand_processes_are_on_one_page(circusd: Callable[..., Daemon]) -> None:
     watchers = "".join(f"[watcher:w{n}]\ncmd = sleep 1000\nnumprocesses = 100\n" for n in range(10))
     daemon = circusd(f"{watchers}\n[plugin:p]\nuse = prometheus\nport = 0\ncache = 0\n")
     for number in range(10):
@@ -242,8 +242,3 @@ def test_a_thousand_processes_are_read_in_a_second_or_so(circusd: Callable[..., 
     took = time.monotonic() - started
     assert len([key for key in found if key[0] == "circus_process_threads"]) == 1001
     assert took < 10  # about 0.3 s on a quiet machine
-    print(
-        json.dumps(
-            {"scrape of 1000 processes, s": took, "reading": found["circus_reading_duration_seconds",]}
-        )
-    )
