@@ -5,16 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Final
 
 import pluggy
 
 from circus_core.errors import PluginError
 from circus_core.hookspecs import SPECS
 
-__all__ = ["HookPlugins", "plugin_manager"]
+__all__ = ["HOOK_GROUP", "HookPlugins", "check_plugin", "plugin_manager"]
 
-_GROUP = "circus"
+HOOK_GROUP: Final = "circus"
+"""The group of entry points that name hook plugins."""
+
 _PLAIN = frozenset({"register_options", "read_config", "config_loaded", "config_diff", "event", "output"})
 """Hooks that are called where nothing can be awaited."""
 
@@ -71,10 +73,19 @@ def plugin_manager(*, blocked: Collection[str] = ()) -> HookPlugins:
     return manager
 
 
+def check_plugin(entry: EntryPoint) -> None:
+    """Load one hook plugin, without keeping it.
+
+    Raises:
+        PluginError: it can't be loaded or does not fit; the text names its distribution.
+    """
+    HookPlugins().add(_load(entry), entry.name, origin=_origin(entry))
+
+
 def _installed(blocked: set[str]) -> list[EntryPoint]:
     """The entry points to load, by name; the same one seen twice on the path counts once."""
     found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=_GROUP):
+    for entry in entry_points(group=HOOK_GROUP):
         if entry.name in blocked:
             continue
         other = found.setdefault(entry.name, entry)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from circus_core.commands.options import Options
     from circus_core.commands.plan import Plan
     from circus_core.commands.planned import Planned
+    from circus_core.commands.plugin import Plugin
     from circus_core.commands.quit import Quit
     from circus_core.commands.reload import Reload
     from circus_core.commands.reloadconfig import Reloadconfig
@@ -84,6 +85,7 @@ __all__ = [
     "Options",
     "Plan",
     "Planned",
+    "Plugin",
     "Quit",
     "Reload",
     "Reloadconfig",
@@ -126,6 +128,7 @@ _MODULES: Final = {
     "options": ["Options"],
     "plan": ["Plan"],
     "planned": ["Planned"],
+    "plugin": ["Plugin"],
     "quit": ["Quit"],
     "reload": ["Reload"],
     "reloadconfig": ["Reloadconfig"],

@@ -38,12 +38,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
 
 @pytest.fixture(scope="session")
 def wheels(built: dict[str, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheels of this repository and of everything they need."""
+    """A folder with the wheels of this repository, of all that they need, and of what builds packages."""
     folder = tmp_path_factory.mktemp("wheels")
     for files in built.values():
         shutil.copy(files.wheel, folder)
     extras = KERNEL.metadata["optional-dependencies"].values()
-    needed = [Requirement(text) for text in chain(*extras)] + [r for p in PROJECTS for r in p.requirements]
+    tools = [*KERNEL.pyproject["build-system"]["requires"], "editables"]
+    needed = [Requirement(text) for text in chain(*extras, tools)] + [
+        r for p in PROJECTS for r in p.requirements
+    ]
     for installed in installed_closure(r for r in needed if r.name not in built):
         repack(installed, folder)
     return folder

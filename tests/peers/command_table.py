@@ -157,6 +157,7 @@ ROWS: Sequence[Row] = (
     Row("options web", r"(?s:.*)cmd: sleep 1000\n(?s:.*)\nstop_signal: 15\n(?s:.*)", ["options"]),
     _refused("options ghost", _UNKNOWN),
     _new("plan", r"nothing has changed\n|(?s:.*)w\d+x(?s:.*)", ["plan", "applied"]),
+    _new("plugin list", r"circus\.plugins:\n(?s:.*)", ["provided"], is_local=True),
     Row("reload {new}"),
     Row("reload {new} --waiting", keys=["info"]),
     Row("reload {new} --sequential --waiting", keys=["info"]),
