@@ -251,19 +251,10 @@ class TestBlockingSink:
         self, circusd: Start, program: str, fifo: Path, command: str
     ) -> None:
         daemon = self.start(circusd, program, fifo)
-        until(lambda: _pipes(daemon.pid) > 0)
-        daemon.may_fail = True
+        daemon.events.wait("w", "output_held")
         daemon.watcher("w").do(command)
         until(lambda: "bytes lost" in daemon.log())
         daemon.stop()
-
-
-def _pipes(pid: int) -> int:
-    count = 0
-    for each in os.scandir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            count += os.readlink(each.path).startswith("pipe:")
-    return count
 
 
 def test_a_watcher_that_was_removed_without_a_stop_keeps_its_stream_until_its_processes_end(
