@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from circus_core.commands.quit import Quit
     from circus_core.commands.reload import Reload
     from circus_core.commands.reloadconfig import Reloadconfig
+    from circus_core.commands.reopen import Reopen
     from circus_core.commands.resizing import Resized
     from circus_core.commands.restart import Restart
     from circus_core.commands.rm import Rm
@@ -89,6 +90,7 @@ __all__ = [
     "Quit",
     "Reload",
     "Reloadconfig",
+    "Reopen",
     "Resized",
     "Restart",
     "Rm",
@@ -132,6 +134,7 @@ _MODULES: Final = {
     "quit": ["Quit"],
     "reload": ["Reload"],
     "reloadconfig": ["Reloadconfig"],
+    "reopen": ["Reopen"],
     "resizing": ["Resized"],
     "restart": ["Restart"],
     "rm": ["Rm"],

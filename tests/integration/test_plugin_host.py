@@ -16,32 +16,7 @@ import pytest
 
 from circus_core.plugin_watcher import CONFIG_VARIABLE, DAEMON_VARIABLE
 from circus_core.testing.daemon import StandInDaemon, wait_until
-
-# The example of the documentation of Circus; only its import has changed.
-LOGGER = """
-from circus_core import CircusPlugin
-
-
-class Logger(CircusPlugin):
-
-    name = 'logger'
-
-    def __init__(self, *args, **config):
-        super(Logger, self).__init__(*args, **config)
-        self.filename = config.get('filename')
-        self.file = None
-
-    def handle_init(self):
-        self.file = open(self.filename, 'a+', buffering=1)
-
-    def handle_stop(self):
-        self.file.close()
-
-    def handle_recv(self, data):
-        watcher_name, action, msg = self.split_data(data)
-        msg_dict = self.load_message(msg)
-        self.file.write('%s %s::%r\\n' % (action, watcher_name, msg_dict))
-"""
+from tests.documented_logger import LOGGER
 
 # Says what happens to it.
 TALKER = """
