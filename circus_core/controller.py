@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,12 +14,11 @@ import zmq
 from circus_core import wire
 from circus_core.clock import Clock
 from circus_core.commands.target import ControlledArbiter
-from circus_core.config.model import ArbiterConfig
+from circus_core.control_endpoints import ControlEndpoints, KeptEndpoints
 from circus_core.discovery import Discovery
 from circus_core.dispatch import ControlHooks, Dispatcher, FindCommand
 from circus_core.errors import CommandError, EndpointError
 from circus_core.events import Event, EventsDropped
-from circus_core.guarded import EventSocket, GuardedSockets
 from circus_core.identity import Identity
 
 __all__ = ["Controller"]
@@ -31,8 +29,6 @@ _UNFINISHED_LIMIT: Final = 256  # requests of one connection
 _LATE_LIMIT: Final = 10_000  # requests that are told at the end that it is the end
 _LAST_WORDS: Final = 0.05  # seconds
 _REPORT_DELAY: Final = 1.0  # seconds between two events that tell of lost ones
-_REPLY_QUEUE: Final = 2 * _UNFINISHED_LIMIT  # replies that it holds for a client that does not read
-_REQUEST_QUEUE: Final = 128  # messages that libzmq holds for us, per connection
 
 
 class Controller:
@@ -51,6 +47,7 @@ class Controller:
         hooks: ControlHooks,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
+        kept: KeptEndpoints | None = None,
     ) -> None:
         """Do nothing yet; `bind` opens the endpoints.
 
@@ -58,13 +55,15 @@ class Controller:
             arbiter: its `config` says who may talk to it.
             endpoint: where requests come in, `tcp://HOST:PORT` or `ipc://PATH`.
             pubsub_endpoint: where events go out.
+            kept: has the endpoints that the previous arbiter left open, and gets those that this one leaves.
         """
         self._arbiter = arbiter
         self._wanted = (endpoint, pubsub_endpoint)
         self._clock = clock
         self._dispatcher = Dispatcher(arbiter, commands=commands, hooks=hooks, clock=clock, loop=loop)
         self._loop = loop
-        self._open: _Endpoints | None = None
+        self._kept = kept or KeptEndpoints()
+        self._open: ControlEndpoints | None = None
         self._late: list[tuple[list[bytes], bytes]] | None = None  # came during close()
         self._discovery: Discovery | None = None
         self._requests: set[asyncio.Task[None]] = set()
@@ -98,7 +97,9 @@ class Controller:
         """
         config = replace(self._arbiter.config, endpoint=self._wanted[0], pubsub_endpoint=self._wanted[1])
         try:
-            self._open = _Endpoints(config, loop=self._loop, on_request=self._on_request)
+            self._open = self._kept.take(config, self._on_request) or ControlEndpoints(
+                config, loop=self._loop, on_request=self._on_request
+            )
         except zmq.ZMQError as error:  # no descriptor is left
             raise EndpointError(f"can't open the endpoints: {str(error).lower()}") from error
         if config.multicast_endpoint is not None:
@@ -143,6 +144,9 @@ class Controller:
     async def close(self, *, grace: float = 1.0) -> None:
         """Answer what is left, then close the endpoints; both are free for others afterwards.
 
+        Before a restart in place they stay open, if the next arbiter wants the same: what comes meanwhile
+        waits for it.
+
         Args:
             grace: seconds for requests that are about to be answered; those that still wait afterwards, and
                 those that come meanwhile, are told that the daemon ends.
@@ -154,8 +158,12 @@ class Controller:
         if self._report is not None:
             self._report.cancel()
         self._late = []
+        is_kept = self._arbiter.is_restarting and self._kept.keep(self._open)
         await self._end_requests(grace)
         await self._dispatcher.close()
+        if is_kept:
+            self._open = None
+            return
         await asyncio.sleep(_LAST_WORDS)  # who was answered just now has the next request on its way
         self._open.read_rest()
         self._refuse_late(self._late)
@@ -188,12 +196,8 @@ class Controller:
             del self._unfinished[routing_id]
 
     def _refuse_late(self, late: list[tuple[list[bytes], bytes]]) -> None:
-        """Answer all behind the last read: whoever is answered may ask again, and nobody would hear it.
-
-        The words of a restart are those of 0.19, by which clients know that they may ask again.
-        """
-        is_restarting = self._arbiter.is_restarting
-        error = CommandError("arbiter is restarting: ask again" if is_restarting else "circusd ends")
+        """Answer all behind the last read: whoever is answered may ask again, and nobody would hear it."""
+        error = self._dispatcher.farewell()
         for way_back, body in late:
             self._send(way_back, self._dispatcher.refusal(body, error))
 
@@ -212,51 +216,3 @@ class Controller:
         for task in self._requests:
             task.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
-
-
-class _Endpoints:
-    """The two sockets while they are open."""
-
-    def __init__(
-        self,
-        config: ArbiterConfig,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        on_request: Callable[[Identity, Sequence[bytes]], None],
-    ) -> None:
-        self._on_request = on_request
-        self._sockets = GuardedSockets(config, loop=loop)
-        try:
-            requests = self._sockets.socket(zmq.ROUTER)
-            requests.setsockopt(zmq.RCVHWM, _REQUEST_QUEUE)
-            requests.setsockopt(zmq.SNDHWM, _REPLY_QUEUE)
-            requests.setsockopt(zmq.ROUTER_MANDATORY, 1)  # tell us what can't be delivered
-            self.control = self._sockets.open(requests, config.endpoint)
-            self._requests = self._sockets.read(requests, self._on_message)
-            self.events = EventSocket(self._sockets, config.pubsub_endpoint)
-        except BaseException:
-            self._sockets.abandon()
-            raise
-
-    def send_reply(self, frames: Sequence[bytes]) -> bool:
-        """Send to one peer; False if it was lost, since the peer does not read its replies."""
-        try:
-            return self._requests.send(frames)
-        except zmq.ZMQError as error:
-            if error.errno != errno.EHOSTUNREACH:
-                raise
-            return True  # the peer has gone: nobody misses it
-
-    def read_rest(self) -> None:
-        """Take the requests that have arrived till now, and none any more."""
-        self._requests.read_rest()
-        self._requests.stop_reading()
-
-    async def close(self) -> None:
-        """Close everything, after what was sent has left or a second is over."""
-        await self._sockets.close()
-
-    def _on_message(self, frames: list[zmq.Frame]) -> None:
-        identity = self._sockets.identify(frames[-1])
-        if identity is not None:
-            self._on_request(identity, [frame.bytes for frame in frames])

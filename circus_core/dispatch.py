@@ -76,7 +76,7 @@ class Dispatcher:
     async def answer(self, identity: Identity, body: bytes) -> bytes | None:
         """Return the reply to a request, which may be an error; None if no reply is wanted. Never raises.
 
-        A task of it that is cancelled answers, too: that the daemon ends.
+        A task of it that is cancelled answers, too: that the daemon ends or restarts.
         """
         request: wire.Request | None = None
         try:
@@ -86,7 +86,7 @@ class Dispatcher:
         except (CircusError, OSError) as error:
             reply = self._error_reply(error, request)
         except asyncio.CancelledError:
-            reply = self._error_reply(CommandError("circusd ends"), request)
+            reply = self._error_reply(self.farewell(), request)
         except Exception as error:  # commands come from anybody
             log.exception("request of %s failed", identity)
             reply = self._error_reply(CommandError(f"{type(error).__name__}: {error}"), request)
@@ -104,6 +104,14 @@ class Dispatcher:
         """Follow no more what goes on after replies."""
         for task in self._followed:
             task.cancel()
+
+    def farewell(self) -> CommandError:
+        """Return what those are told who are not served any more.
+
+        The words of a restart are those of 0.19, by which clients know that they may ask again.
+        """
+        is_restarting = self._arbiter.is_restarting
+        return CommandError("arbiter is restarting: ask again" if is_restarting else "circusd ends")
 
     async def close(self) -> None:
         """Do as give_up, and wait until that is done."""

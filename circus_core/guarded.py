@@ -57,6 +57,7 @@ class GuardedSockets:
         self._keyring = Keyring(keys.key_folder(config.keys))
         self._ports: list[Port] = []
         self._bound: list[endpoints.BoundEndpoint] = []
+        self._pairs: set[KeyPair] = set()  # our own, where keys are asked for
         self._published: list[str] = []  # in the list of known servers, and to be taken back
         roles = roles_of_users(config)
         self._is_shared = bool(config.allow_full or config.allow_read)
@@ -112,6 +113,13 @@ class GuardedSockets:
         """End a connection, if it is still open."""
         self._gatekeeper.end(descriptor, inode)
 
+    def has_current_keys(self) -> bool:
+        """Tell whether our own keys are still those in the folder of keys, as far as there are any."""
+        try:
+            return all(self._keyring.server() == pair for pair in self._pairs)
+        except KeysError:
+            return False
+
     def cut_revoked(self) -> None:
         """End the connections of revoked keys; costs a stat(2) where keys are asked for."""
         self._gatekeeper.cut_revoked()
@@ -140,6 +148,7 @@ class GuardedSockets:
         if auth == "auto" and endpoints.is_local_tcp(self._context, endpoint):
             return None
         pair = self._server_pair(endpoint)
+        self._pairs.add(pair)
         self._gatekeeper.ask_for_keys(domain)
         socket.curve_server = 1
         socket.curve_secretkey = bytes.fromhex(pair.secret)

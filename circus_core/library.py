@@ -22,6 +22,7 @@ from circus_core.config.mappings import (
 )
 from circus_core.config.model import Config
 from circus_core.config.problems import raise_errors
+from circus_core.control_endpoints import KeptEndpoints
 from circus_core.controller import Controller
 from circus_core.dispatch import Dispatcher
 from circus_core.drivers import Drivers
@@ -253,8 +254,12 @@ def start_process(cmd: str, **options: Any) -> Process:
     return process
 
 
-def control_with(drivers: Drivers) -> ControlFactory:
-    """Return what makes the endpoints of an arbiter, with the commands that are installed."""
+def control_with(drivers: Drivers, kept: KeptEndpoints | None = None) -> ControlFactory:
+    """Return what makes the endpoints of an arbiter, with the commands that are installed.
+
+    Args:
+        kept: where endpoints go from one arbiter to the next.
+    """
 
     def control(arbiter: Arbiter) -> Control:
         return Controller(
@@ -265,6 +270,7 @@ def control_with(drivers: Drivers) -> ControlFactory:
             hooks=arbiter.hooks,
             clock=arbiter.clock,
             loop=asyncio.get_running_loop(),
+            kept=kept,
         )
 
     return control

@@ -35,9 +35,15 @@ class Port:
         self._loop = loop
         self._descriptor = int(socket.getsockopt(zmq.FD))
         self._next_turn: asyncio.Handle | None = None
-        self._is_reading = True
-        loop.add_reader(self._descriptor, self._read)
-        self.check()
+        self._is_reading = False
+        self.start_reading()
+
+    def start_reading(self) -> None:
+        """Take messages, as from the beginning."""
+        if not self._is_reading:
+            self._is_reading = True
+            self._loop.add_reader(self._descriptor, self._read)
+            self.check()
 
     def check(self) -> None:
         """Look for messages at the next turn of the loop; needed after using `socket` directly."""

@@ -20,6 +20,7 @@ from circus_core.cli.ending import EndSignals
 from circus_core.cli.exit_status import ADDRESS_NOT_BOUND, CANNOT_START, OK
 from circus_core.config.model import ArbiterConfig, Config
 from circus_core.config.problems import Problem, raise_errors
+from circus_core.control_endpoints import KeptEndpoints
 from circus_core.daemonize import Background
 from circus_core.drivers import Drivers
 from circus_core.errors import CircusError, EndpointError, SocketError
@@ -74,6 +75,7 @@ class Daemon:
         self._logs: tuple[str, str, str | None] | None = None  # the configuration of logging in force
         self._in_force: Config | None = None
         self._next: _Loaded | None = None  # what a restart will use
+        self._endpoints = KeptEndpoints()
 
     def run(self) -> int:
         """Run until the end; returns the exit status. Errors are told, none is raised."""
@@ -109,11 +111,18 @@ class Daemon:
             self._remove_pidfiles
         ):  # a file may be a pipe that nobody writes to
             current = self._load()
+        with asyncio.Runner() as runner:  # one loop for all, since the endpoints stay with it
+            try:
+                self._run_arbiters(current, runner)
+            finally:
+                runner.run(self._endpoints.close())
+
+    def _run_arbiters(self, current: _Loaded, runner: asyncio.Runner) -> None:
         previous: _Loaded | None = None
         while True:
             try:
                 self._apply(current)
-                is_restarting = self._serve(current)
+                is_restarting = self._serve(current, runner)
             except CircusError as error:
                 if previous is None:
                     raise
@@ -166,14 +175,14 @@ class Daemon:
             pidfile.create()
             self._pidfiles[path] = pidfile
 
-    def _serve(self, loaded: _Loaded) -> bool:
+    def _serve(self, loaded: _Loaded, runner: asyncio.Runner) -> bool:
         """Run one arbiter until it has ended; True if that was to make a new one."""
         with self._signals.ending_at_once(self._remove_pidfiles):  # hosts of sockets are looked up
             arbiter = Arbiter(
                 loaded.config,
                 plugins=loaded.plugins,
                 drivers=self._drivers,
-                control=control_with(self._drivers),
+                control=control_with(self._drivers, self._endpoints),
                 plugin_backends=plugins_with(self._drivers),
                 subreaper=True,
                 file=loaded.file,
@@ -182,8 +191,8 @@ class Daemon:
                 reopen_logs=reopen_log_files,
             )
         self._in_force = loaded.config
-        with asyncio.Runner() as runner:
-            runner.run(self._live(arbiter))
+        self._endpoints.following = None
+        runner.run(self._live(arbiter))
         return arbiter.is_restarting
 
     def _adopt(self, config: Config) -> None:
@@ -209,6 +218,7 @@ class Daemon:
             self._open_logs((self._in_force or current.config).arbiter)  # what failed may have closed it
             raise
         self._next = following
+        self._endpoints.following = following.arbiter
 
     # On the loop
 

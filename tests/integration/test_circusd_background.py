@@ -106,7 +106,7 @@ def test_it_starts_with_standard_streams_closed(runs: Runs, closed: tuple[int, .
         ),
         (SLEEPER, {"logoutput": "missing/log"}, 1, "logoutput: can't open 'missing/log'"),
         (SLEEPER, {"pidfile": "missing/pid"}, 1, "pid file 'missing/pid': no such file or directory"),
-        (SLEEPER, {"endpoint": "ipc://missing/ctl"}, 3, "can't use endpoint ipc://missing/ctl"),
+        (SLEEPER, {"endpoint": "ipc://missing/folder/ctl"}, 3, "can't use endpoint ipc://missing/folder/ctl"),
         (f"{SLEEPER}[socket:s]\npath = circus.ini\n", {}, 3, "socket 's': 'circus.ini' already exists"),
     ],
 )
