@@ -22,6 +22,7 @@ from circus_core.errors import AlreadyExistError, CommandError, ConfigError, Unk
 from circus_core.gauge import Entries, Gauge
 from circus_core.hooks import Hooks
 from circus_core.loading import ConfigFile
+from circus_core.observed import UNKILLABLE
 from circus_core.output import WatcherOutput
 from circus_core.pipes import Redirector
 from circus_core.plugin_watcher import IN_DAEMON, IN_PROCESS, plugin_command
@@ -43,7 +44,7 @@ log = logging.getLogger("circus")
 
 _REOPENING: Final = 2.0  # seconds to wait for files to be opened anew
 _LAST_LINES: Final = 0.2  # seconds for those who follow output to ask for the last of it
-_LAST_PATIENCE: Final = 10.0  # seconds beyond all grace times before the daemon ends without a process
+_LAST_PATIENCE: Final = UNKILLABLE + 2.0  # seconds beyond all grace times before it ends without a process
 
 
 class Control(Protocol):
@@ -597,6 +598,8 @@ class Arbiter:
     async def _retire(self, watcher: Watcher, stopped: asyncio.Future[None]) -> None:
         await self.hooks.watcher_removed(watcher)
         await stopped
+        if watcher.processes:
+            return  # not even ended by SIGKILL: it goes with the arbiter
         await watcher.close()
         self._retiring.discard(watcher)
         self._dropped_bytes += watcher.dropped_bytes
@@ -618,11 +621,10 @@ class Arbiter:
         await self.hooks.arbiter_stopping(self)
         last = [*self._retiring, *reversed(self.iter_watchers())]
         patience = _LAST_PATIENCE + max(map(_longest_stop, last), default=0.0)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await asyncio.gather(*(watcher.retire() for watcher in last))
-        except TimeoutError:
-            left = sorted(pid for watcher in last for pid in watcher.processes)
+        if left := sorted(pid for watcher in last for pid in watcher.processes):
             log.error("left behind, they do not even end by SIGKILL: %s", ", ".join(map(str, left)))
         await self.hooks.arbiter_stopped(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from circus_core import wire
@@ -95,7 +95,8 @@ def read_result(command: type[Command[Any, ResultT]], reply: dict[str, Any]) -> 
     """
     refuse_errors(reply)
     try:
-        return cast("ResultT", command.result.from_json(reply))
+        result = cast("ResultT", command.result.from_json(reply))
+        return replace(result, troubles=reply["troubles"]) if reply.get("troubles") else result
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CallError(f"the answer to '{command.name}' can't be understood: {reply}") from error
 

@@ -267,12 +267,24 @@ class Crew:
 
     def kill(self, worker: Worker) -> None:
         """The grace time is over."""
-        self._seen.kill_sent(worker)
+        self._seen.kill_sent(worker, now=self._runtime.clock.monotonic())
         process = self._by_wid.get(worker.wid)
         if process is not None and process.returncode is None:  # else it has ended, and is being told of
             log.warning("%s: process %d did not end in time and is killed", self._owner.name, process.pid)
             process.kill()
             self.publish(events.Killed, process_pid=process.pid)
+
+    def give_up_on(self, worker: Worker) -> None:
+        """It did not even end by SIGKILL."""
+        self._seen.unkillable(worker)
+        process = self._by_wid.get(worker.wid)
+        if process is not None and process.returncode is None:
+            log.error("%s: process %d does not even end by SIGKILL", self._owner.name, process.pid)
+            self.publish(events.Unkillable, process_pid=process.pid)
+
+    def unkillable(self) -> list[int]:
+        """Return the pids of those that did not even end by SIGKILL."""
+        return [pid for pid, process in self._processes.items() if process.worker.is_unkillable]
 
     async def signal(
         self, process: Process, signum: int, *, then: Callable[[bool], object] = lambda sent: None

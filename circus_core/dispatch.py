@@ -82,7 +82,7 @@ class Dispatcher:
         try:
             request = wire.decode_message(body)
             result = await self._carry_out(identity, request)
-            reply = wire.encode_reply(result.to_json(), request_id=request.id, time=self._clock.wall())
+            reply = wire.encode_reply(result.reply(), request_id=request.id, time=self._clock.wall())
         except (CircusError, OSError) as error:
             reply = self._error_reply(error, request)
         except asyncio.CancelledError:

@@ -107,6 +107,14 @@ class Killed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unkillable(Event):
+    """A process did not end within 10 s of SIGKILL: it hangs in the kernel and is not waited for any more."""
+
+    action: ClassVar[str] = "unkillable"
+    process_pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped(Event):
     """A process ended; exit_code is negative for a death by signal."""
 

@@ -15,10 +15,13 @@ from circus_core.states import (
     advance_watcher,
 )
 
-__all__ = ["QUICK_DEATH", "Backoff", "Observed", "Worker", "retry_delay"]
+__all__ = ["QUICK_DEATH", "UNKILLABLE", "Backoff", "Observed", "Worker", "retry_delay"]
 
 QUICK_DEATH: Final = 1.0
 """Seconds: a process that lived shorter died at once, and its next start is delayed."""
+
+UNKILLABLE: Final = 10.0
+"""Seconds: a process that lives on so long after SIGKILL hangs in the kernel, and nobody waits for it."""
 
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
@@ -35,6 +38,8 @@ class Worker:
         started: when it was spawned, monotonic seconds; None before.
         expires: when max_age is over, monotonic seconds; None for never.
         deadline: when SIGKILL is due, monotonic seconds; None unless stopping, and once it was sent.
+        hopeless: when it counts as unkillable, monotonic seconds; None before SIGKILL, and once it does.
+        is_unkillable: it did not end by SIGKILL; nothing waits for it, though it may end some day.
     """
 
     wid: int
@@ -44,6 +49,8 @@ class Worker:
     started: float | None = None
     expires: float | None = None
     deadline: float | None = None
+    hopeless: float | None = None
+    is_unkillable: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -190,9 +197,15 @@ class Observed:
         else:
             worker.deadline = deadline
 
-    def kill_sent(self, worker: Worker) -> None:
+    def kill_sent(self, worker: Worker, *, now: float) -> None:
         """SIGKILL was sent; nothing more can be done to it."""
         worker.deadline = None
+        worker.hopeless = now + UNKILLABLE
+
+    def unkillable(self, worker: Worker) -> None:
+        """It lives on after SIGKILL."""
+        worker.hopeless = None
+        worker.is_unkillable = True
 
     def exited(
         self,

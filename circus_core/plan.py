@@ -21,6 +21,7 @@ __all__ = [
     "Desired",
     "FinishStop",
     "GiveUp",
+    "GiveUpOn",
     "Kill",
     "Plan",
     "Policy",
@@ -126,7 +127,25 @@ class Kill:
     wid: int
 
 
-Action = BeginStart | AskAfterStart | BeginStop | FinishStop | GiveUp | AbandonReload | Spawn | Stop | Kill
+@dataclass(frozen=True, slots=True)
+class GiveUpOn:
+    """It did not even end by SIGKILL: tell so, and wait for it no more."""
+
+    wid: int
+
+
+Action = (
+    BeginStart
+    | AskAfterStart
+    | BeginStop
+    | FinishStop
+    | GiveUp
+    | AbandonReload
+    | Spawn
+    | Stop
+    | Kill
+    | GiveUpOn
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +189,24 @@ def most_allowed(desired: Desired, seen: Observed, policy: Policy) -> int:
 
 
 def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> bool:
-    """Tell whether nothing is under way; a worker that waits out a backoff is as settled as it can be."""
+    """Tell whether nothing is under way; a worker that waits out a backoff is as settled as it can be.
+
+    So is one that does not even end by SIGKILL.
+    """
     if seen.state is WatcherState.STOPPED:
         return BeginStart() not in _start(desired, seen, policy, now).actions
-    if seen.state is WatcherState.STOPPING or seen.hold or not desired.running or seen.cycle != desired.cycle:
+    workers = [worker for worker in seen.workers.values() if not worker.is_unkillable]
+    if seen.state is WatcherState.STOPPING:
+        return not workers and bool(seen.workers) and not seen.hold
+    if seen.hold or not desired.running or seen.cycle != desired.cycle:
         return False
-    workers = seen.workers.values()
-    if any(w.state is not ProcessState.RUNNING or _is_old(w, desired) for w in workers):
+    if any(w.state is not ProcessState.RUNNING for w in workers):
         return False
+    if any(_is_old(w, desired) for w in workers):
+        return _newcomers_fail(seen, now)
     missing = wanted(desired, seen) - len(workers)
+    if policy.singleton and len(workers) < len(seen.workers):
+        return True  # it has no successor before it has gone
     waits = missing >= 0 and (
         any(_is_backing_off(seen, wid, now) for wid in seen.short_wids())
         or all(_is_backing_off(seen, wid, now) for wid in _free_wids(seen, missing))
@@ -285,7 +313,7 @@ def _outdated(desired: Desired, seen: Observed, policy: Policy, live: list[Worke
     if _is_rolling(desired, policy):
         may_go = len(live) > wanted(desired, seen)
     else:
-        may_go = len(live) >= wanted(desired, seen) and len(live) == len(seen.workers)
+        may_go = len(live) >= wanted(desired, seen) and not _leaving(seen, policy)
     return [Stop(old[0].wid)] if may_go else []
 
 
@@ -304,13 +332,11 @@ def _missing(
 ) -> tuple[list[Spawn], float | None]:
     """The spawns that are due, and when the next one will be."""
     current = [w for w in live if not _is_old(w, desired)]
-    leaving = sum(w.deadline is not None for w in seen.workers.values())  # memory and ports are still theirs
-    present = len(live) + leaving
+    graced = sum(w.deadline is not None for w in seen.workers.values())  # memory and ports are still theirs
+    present = len(live) + graced
     room = min(most_allowed(desired, seen, policy) - present, wanted(desired, seen) - len(current))
     if room <= 0 or (
-        not _is_rolling(desired, policy)
-        and len(live) != len(seen.workers)
-        and _one_at_a_time(desired, seen, policy)
+        not _is_rolling(desired, policy) and _leaving(seen, policy) and _one_at_a_time(desired, seen, policy)
     ):
         return [], None
     if now < seen.next_spawn:
@@ -339,6 +365,12 @@ def _due_wids(seen: Observed, room: int, limit: int, now: float) -> tuple[list[i
     return due, waiting
 
 
+def _leaving(seen: Observed, policy: Policy) -> bool:
+    """Some are on their way out, and it makes sense to wait for them; a singleton waits whatever it takes."""
+    gone = (w for w in seen.workers.values() if not w.is_live)
+    return any(policy.singleton or not w.is_unkillable for w in gone)
+
+
 def _one_at_a_time(desired: Desired, seen: Observed, policy: Policy) -> bool:
     """No successor before its predecessor has gone: a singleton, or a sequential reload under way."""
     return policy.singleton or any(_is_old(w, desired) for w in seen.workers.values())
@@ -351,12 +383,14 @@ def _came_up(desired: Desired, seen: Observed) -> bool:
     return all((b := seen.backoffs.get(wid)) is not None and b.came_up for wid in _free_wids(seen, missing))
 
 
-def _overdue(workers: list[Worker], now: float) -> list[Kill]:
-    return [Kill(w.wid) for w in workers if w.deadline is not None and w.deadline <= now]
+def _overdue(workers: list[Worker], now: float) -> list[Kill | GiveUpOn]:
+    kills = [Kill(w.wid) for w in workers if w.deadline is not None and w.deadline <= now]
+    return [*kills, *(GiveUpOn(w.wid) for w in workers if w.hopeless is not None and w.hopeless <= now)]
 
 
 def _next_deadline(workers: list[Worker], now: float) -> float | None:
-    return min((w.deadline for w in workers if w.deadline is not None and w.deadline > now), default=None)
+    instants = (instant for w in workers for instant in (w.deadline, w.hopeless) if instant is not None)
+    return min((instant for instant in instants if instant > now), default=None)
 
 
 def _next_expiry(workers: list[Worker], now: float) -> float | None:

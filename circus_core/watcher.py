@@ -33,6 +33,7 @@ from circus_core.plan import (
     Desired,
     FinishStop,
     GiveUp,
+    GiveUpOn,
     Kill,
     Policy,
     Replacement,
@@ -138,12 +139,20 @@ class Watcher:
     @property
     def reason(self) -> str:
         """Why it is in this state, for people; empty when there is nothing to say."""
+        if unkillable := self._crew.unkillable():
+            return f"not even ended by SIGKILL: {', '.join(map(str, unkillable))}"
         now = self._runtime.clock.monotonic()
         waiting = [b for b in self._seen.backoffs.values() if b.until > now]
         if waiting:
             soonest = min(waiting, key=lambda b: b.until)
             return f"backoff: {soonest.reason}, next try in {soonest.until - now:.1f} s"
         return "on demand: waits for a connection" if self._waits_for_connection else self._reason
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not as it was wished to be, for people; empty if it is."""
+        is_as_wished = self.is_idle and not self._has_given_up
+        return "" if is_as_wished or self._waits_for_connection else self.reason
 
     @property
     def is_idle(self) -> bool:
@@ -460,6 +469,8 @@ class Watcher:
                 self._crew.stop(self._seen.workers[wid])
             case Kill(wid):
                 self._crew.kill(self._seen.workers[wid])
+            case GiveUpOn(wid):
+                self._crew.give_up_on(self._seen.workers[wid])
             case BeginStart():
                 self._seen.begin_start(self._desired.cycle)
                 self._announce_state()
@@ -587,7 +598,7 @@ class Watcher:
             process.send_signal(signal.SIGHUP)
 
     async def _reloaded(self) -> None:
-        if self.state is WatcherState.ACTIVE and not self._reason:
+        if self.state is WatcherState.ACTIVE and not self.trouble:
             log.info("%s reloaded", self.name)
             self._crew.publish(events.Reloaded)
             await self._runtime.hooks.after_reload(self)

@@ -110,6 +110,7 @@ class FakeWatcher:
         self.arbiter = arbiter
         self.config = config
         self.reason = ""
+        self.trouble = ""
         self.numprocesses = config.numprocesses
         self.state = WatcherState.STOPPED
         self.processes: dict[int, FakeProcess] = {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from circus_core.commands.arguments import Switch, Word
 from circus_core.commands.command import WAITING, Command, Result
 from circus_core.commands.ownership import check_added
+from circus_core.commands.selection import troubles
 from circus_core.commands.watcher_options import build_config, check_options
 from circus_core.errors import MessageError
 
@@ -98,4 +99,4 @@ class Add(Command[AddRequest, AddResult]):
         if not request.waiting:
             return AddResult(unfinished=work)
         changes = await work
-        return AddResult(started=changes["started"], kept=changes["kept"])
+        return AddResult(started=changes["started"], kept=changes["kept"], troubles=troubles([watcher]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from circus_core.commands.changed import Changed
 from circus_core.commands.command import Command
-from circus_core.commands.selection import Selection
+from circus_core.commands.selection import Selection, troubles
 
 if TYPE_CHECKING:
     from circus_core.commands.target import Changes, ControlledArbiter, ControlledWatcher
@@ -48,19 +48,22 @@ class Change(Command[RequestT, Changed]):
         """Change them all: no watcher in particular was meant."""
 
     async def execute(self, arbiter: ControlledArbiter, request: RequestT) -> Changed:
-        if request.selection.pattern is None:
-            return await _changed(self.change_all(arbiter, request), request)
         watchers = request.selection.of(arbiter)
-        if len(watchers) > 1:
-            return await _changed(self.change_some(arbiter, watchers, request), request)
-        work = self.change_one(watchers[0], request)
+        is_one = request.selection.pattern is not None and len(watchers) == 1
+        work = self._change(arbiter, watchers, request)
         if not request.waiting:
             return Changed(unfinished=work)
-        return Changed(changes=await work, is_told=True)
+        outcome = await work
+        if is_one:
+            return Changed(changes=outcome, is_told=True, troubles=troubles(watchers))
+        concerned = [] if arbiter.is_restarting else [w for w in watchers if w.config.autostart]
+        return Changed(troubles=troubles(concerned))
 
-
-async def _changed(work: Awaitable[Any], request: ChangeRequest) -> Changed:
-    if not request.waiting:
-        return Changed(unfinished=work)
-    await work
-    return Changed()
+    def _change(
+        self, arbiter: ControlledArbiter, watchers: Sequence[ControlledWatcher], request: RequestT
+    ) -> Awaitable[Any]:
+        if request.selection.pattern is None:
+            return self.change_all(arbiter, request)
+        if len(watchers) > 1:
+            return self.change_some(arbiter, watchers, request)
+        return self.change_one(watchers[0], request)

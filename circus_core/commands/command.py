@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Pro
 
 from circus_core.commands.arguments import Argument, Option, Switch
 from circus_core.commands.properties import Properties
-from circus_core.errors import MessageError
+from circus_core.errors import MessageError, RefusedError
 
 if TYPE_CHECKING:
     from circus_core.commands.target import ControlledArbiter
@@ -44,9 +44,16 @@ class Result(ABC):
     Attributes:
         unfinished: work that goes on after the reply; whoever asked for the execution owns it from
             then on, and reports its failure.
+        troubles: why watchers are not as it was asked, by their names; only where that was waited for.
     """
 
     unfinished: Awaitable[object] | None = field(default=None, repr=False, compare=False)
+    troubles: Mapping[str, str] = field(default_factory=dict)
+
+    def reply(self) -> dict[str, Any]:
+        """Return all keys of the reply that are not those of every reply."""
+        own = self.to_json()
+        return {**own, "troubles": dict(self.troubles)} if self.troubles else own
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -168,9 +175,13 @@ class Command(ABC, Generic[RequestT, ResultT_co]):
             properties: what `message` made.
 
         Raises:
+            RefusedError: the daemon refused, or did it and it did not work.
             CircusError: it can't go on; what was yielded before is printed.
         """
         reply = daemon.ask(self.name, properties)
+        if troubles := reply.get("troubles"):
+            text = "; ".join(f"{name}: {why}" for name, why in troubles.items())
+            raise RefusedError(text, errno=0, reply=reply)
         yield Answer(reply, lambda: self.result.from_json(reply).to_text())
 
 

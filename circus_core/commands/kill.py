@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Option, Word, integer, number
 from circus_core.commands.command import WAITING, Command, Done
-from circus_core.commands.selection import EXACT_MATCH, Selection, together
+from circus_core.commands.selection import EXACT_MATCH, Selection, together, troubles
 from circus_core.commands.signum import parse_signal
 from circus_core.errors import MessageError
 
@@ -76,7 +76,7 @@ class Kill(Command[KillRequest, Done]):
         if not request.waiting:
             return Done(unfinished=work)
         await work
-        return Done()
+        return Done(troubles=troubles(watchers))
 
 
 def _stop_signal(value: Any) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word, integer
 from circus_core.commands.command import WAITING, Command, Result
-from circus_core.commands.selection import EXACT_MATCH, Selection, together
+from circus_core.commands.selection import EXACT_MATCH, Selection, together, troubles
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -88,7 +88,8 @@ class Resize(Command[ResizeRequest, Resized]):
         if not request.waiting:
             return Resized(unfinished=changes)
         numbers = await changes
-        return Resized(numbers={w.name: number for w, number in zip(watchers, numbers, strict=True)})
+        named = {w.name: number for w, number in zip(watchers, numbers, strict=True)}
+        return Resized(numbers=named, troubles=troubles(watchers))
 
     async def _change_one(self, watcher: ControlledWatcher, request: ResizeRequest) -> Resized:
         if watcher.config.singleton:
@@ -96,4 +97,4 @@ class Resize(Command[ResizeRequest, Resized]):
         change = self.change(watcher, request.nb)
         if not request.waiting:
             return Resized(unfinished=change)
-        return Resized(numprocesses=await change)
+        return Resized(numprocesses=await change, troubles=troubles([watcher]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Switch, Word
 from circus_core.commands.command import WAITING, Command, Done
+from circus_core.commands.selection import troubles
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -40,8 +41,9 @@ class Rm(Command[RmRequest, Done]):
         return RmRequest(name, properties.boolean("nostop"), properties.boolean("waiting"))
 
     async def execute(self, arbiter: ControlledArbiter, request: RmRequest) -> Done:
-        work = arbiter.remove_watcher(arbiter.get_watcher(request.name), nostop=request.nostop)
+        watcher = arbiter.get_watcher(request.name)
+        work = arbiter.remove_watcher(watcher, nostop=request.nostop)
         if not request.waiting:
             return Done(unfinished=work)
         await work
-        return Done()
+        return Done(troubles={} if request.nostop else troubles([watcher]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
     from circus_core.commands.target import ControlledArbiter, ControlledWatcher
 
-__all__ = ["EXACT_MATCH", "SAFE_MATCH", "Selection", "together"]
+__all__ = ["EXACT_MATCH", "SAFE_MATCH", "Selection", "together", "troubles"]
 
 EXACT_MATCH: Final = Option(
     "match",
@@ -120,3 +120,8 @@ def together(works: Sequence[Awaitable[Any]]) -> Awaitable[list[Any]]:
     import asyncio
 
     return asyncio.gather(*works)
+
+
+def troubles(watchers: Iterable[ControlledWatcher]) -> dict[str, str]:
+    """Return why watchers are not as they were wished to be, of those that are not."""
+    return {watcher.name: watcher.trouble for watcher in watchers if watcher.trouble}

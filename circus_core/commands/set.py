@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import WAITING, Command, Done
 from circus_core.commands.ownership import check_changed
+from circus_core.commands.selection import troubles
 from circus_core.commands.watcher_options import check_options, convert_words
-from circus_core.errors import MessageError
+from circus_core.errors import ConfigError, MessageError
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -66,12 +67,16 @@ class Set(Command[SetRequest, Done]):
             check_changed(watcher.config, request.options, owner)
         if watcher.config.singleton and request.options.get("numprocesses", 0) > 1:
             raise MessageError("Singleton watcher has a single process")
-        await _import_hooks(arbiter, watcher, request.options)
-        work = arbiter.get_watcher(request.name).set_options(request.options)
+        try:
+            await _import_hooks(arbiter, watcher, request.options)
+            watcher = arbiter.get_watcher(request.name)
+            work = watcher.set_options(request.options)
+        except ConfigError as error:
+            raise MessageError(str(error)) from error
         if not request.waiting:
             return Done(unfinished=work)
         await work
-        return Done()
+        return Done(troubles=troubles([watcher]))
 
 
 async def _import_hooks(

@@ -34,6 +34,10 @@ class ControlledWatcher(WatcherView, Protocol):
     @property
     def processes(self) -> Mapping[int, ProcessView]: ...
 
+    @property
+    def trouble(self) -> str:
+        """Why it is not as it was wished to be, for people; empty if it is."""
+
     def start(self) -> Awaitable[Changes]: ...
 
     def stop(self, reason: str = "", /) -> Awaitable[None]: ...

@@ -57,6 +57,27 @@ def _account(key: str, value: Any) -> str | int | None:
     raise MessageError(f"'{key}' isn't an integer or string")
 
 
+def _user(key: str, value: Any) -> str | int | None:
+    from circus_core.accounts import to_uid
+
+    return _existing(to_uid, _account(key, value))
+
+
+def _group(key: str, value: Any) -> str | int | None:
+    from circus_core.accounts import to_gid
+
+    return _existing(to_gid, _account(key, value))
+
+
+def _existing(look_up: Callable[[str | int], int], account: str | int | None) -> str | int | None:
+    if account is not None:
+        try:
+            look_up(account)
+        except ValueError as error:
+            raise MessageError(str(error)) from error
+    return account
+
+
 def _size(key: str, value: Any) -> int | str:
     """Accept a number of bytes, also with a unit: `1M`."""
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -119,7 +140,8 @@ _CHECKS: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("close_child_stdin", "close_child_stdout", "close_child_stderr"), _boolean),
     **dict.fromkeys(("working_dir", "cmd", "shell_args", "executable", "stdin_socket", "backend"), _text),
     **dict.fromkeys(("virtualenv", "virtualenv_py_ver"), _text),
-    **dict.fromkeys(("uid", "gid"), _account),
+    "uid": _user,
+    "gid": _group,
     **dict.fromkeys(("stdout_stream", "stderr_stream"), _stream),
     "args": _words,
     "env": _texts,

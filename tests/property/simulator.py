@@ -16,6 +16,7 @@ from circus_core.plan import (
     Desired,
     FinishStop,
     GiveUp,
+    GiveUpOn,
     Kill,
     Policy,
     Replacement,
@@ -37,6 +38,7 @@ class World:
 
     `lives`: how long the n-th process lives (None: until told to stop), taken in turn.
     `stops`: how long the n-th process needs after the stop signal (None: ignores it).
+    `kills`: whether the n-th process ends by SIGKILL.
     `spawns`: whether the n-th spawn works.
     `shortage`: a spawn that fails does for want of room, of which the command is not guilty.
     `hooks`: what the n-th hook answers, and after how long.
@@ -44,6 +46,7 @@ class World:
 
     lives: tuple[float | None, ...] = (None,)
     stops: tuple[float | None, ...] = (0.1,)
+    kills: tuple[bool, ...] = (True,)
     spawns: tuple[bool, ...] = (True,)
     shortage: bool = False
     hooks: tuple[tuple[float, bool], ...] = ((0.0, True),)
@@ -176,8 +179,13 @@ class Simulator:
                 worker = self.seen.workers[wid]
                 assert worker.deadline is not None
                 assert self.now == worker.deadline, "SIGKILL is sent when it is due"
-                self.seen.kill_sent(worker)
-                self._later(0.01, "exit", worker)
+                self.seen.kill_sent(worker, now=self.now)
+                if self.world.kills[worker.serial % len(self.world.kills)]:
+                    self._later(0.01, "exit", worker)
+            case GiveUpOn(wid):
+                worker = self.seen.workers[wid]
+                assert self.now == worker.hopeless, "it is given up when its time is over"
+                self.seen.unkillable(worker)
 
     def _ask(self, hook: str) -> None:
         self._asked += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from circus_core.observed import UNKILLABLE
 from circus_core.plan import SPAWNS_AT_ONCE, Desired, Policy, Replacement, is_settled, wanted
 from circus_core.states import ProcessState, WatcherState
 
@@ -74,6 +76,44 @@ def test_no_schedule_breaks_a_promise_and_a_stop_always_wins(
     sim.pass_time(longest_hook + GRACE + 0.1)
     assert sim.seen.state is WatcherState.STOPPED, sim.story()
     assert is_settled(sim.desired, sim.seen, sim.policy, sim.now), sim.story()
+
+
+@SCHEDULES
+@given(policies, worlds, schedules, st.lists(st.booleans(), min_size=1, max_size=3).map(tuple))
+def test_a_process_that_does_not_even_end_by_sigkill_keeps_nobody_waiting(
+    policy: Policy, world: World, schedule: list[Step], kills: tuple[bool, ...]
+) -> None:
+    sim = run(policy, replace(world, stops=(None,), kills=kills), schedule)
+    sim.stop()
+    longest_hook = max(seconds for seconds, _ in world.hooks)
+    sim.pass_time(longest_hook + GRACE + UNKILLABLE + 0.1)
+    assert is_settled(sim.desired, sim.seen, sim.policy, sim.now), sim.story()
+    left = [worker for worker in sim.seen.workers.values() if not worker.is_unkillable]
+    assert not left, sim.story()
+
+
+@pytest.mark.parametrize("how", Replacement)
+def test_a_reload_goes_on_without_those_that_do_not_even_end_by_sigkill(how: Replacement) -> None:
+    sim = Simulator(Policy(), World(stops=(None,), kills=(False,)), Desired(numprocesses=2))
+    sim.start()
+    sim.pass_time(5)
+    sim.reload(how)
+    sim.pass_time(2 * (GRACE + UNKILLABLE) + 5)
+    assert is_settled(sim.desired, sim.seen, sim.policy, sim.now), sim.story()
+    running = [w for w in sim.seen.workers.values() if w.state is ProcessState.RUNNING]
+    assert [w.generation for w in running] == [2, 2], sim.story()
+
+
+def test_a_singleton_has_no_successor_before_it_has_gone_and_that_is_told() -> None:
+    sim = Simulator(Policy(singleton=True), World(stops=(None,), kills=(False,)), Desired(numprocesses=1))
+    sim.start()
+    sim.pass_time(5)
+    sim.reload(Replacement.ROLLING)
+    sim.pass_time(GRACE + UNKILLABLE + 1)
+    assert is_settled(sim.desired, sim.seen, sim.policy, sim.now), sim.story()
+    sim.crash(0)
+    sim.pass_time(1)
+    assert [w.generation for w in sim.seen.workers.values()] == [2], sim.story()
 
 
 @SCHEDULES
