@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Answer, Command, Conversation, Result
 from circus_core.commands.ownership import file_refusal
-from circus_core.errors import CircusError
+from circus_core.errors import CircusError, MessageError
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties
@@ -76,7 +76,10 @@ class Check(Command[CheckRequest, Checked]):
     result = Checked
 
     def parse(self, properties: Properties) -> CheckRequest:
-        return CheckRequest(properties.optional_text("path"))
+        path = properties.optional_text("path")
+        if path is not None and "\0" in path:
+            raise MessageError(f"'path' has a null byte in it: {path!r}")
+        return CheckRequest(path)
 
     def message(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {name: os.path.abspath(path) for name, path in arguments.items()}

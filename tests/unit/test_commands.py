@@ -40,6 +40,7 @@ def printed(name: str, reply: Mapping[str, Any]) -> str:
     [
         ("add", {}, "message invalid 'name' is missing"),
         ("add", {"name": "n"}, "message invalid 'cmd' is missing"),
+        ("check", {"path": "a\0b"}, "'path' has a null byte in it"),
         ("add", {"name": " ", "cmd": "x"}, "'name' must not be empty"),
         ("add", {"name": "a\x1b[2J", "cmd": "x"}, r"must be printable, got 'a\\x1b\[2J'"),
         ("add", {"name": "n", "cmd": "x", "options": {"bogus": 1}}, "unknown key 'bogus'"),
