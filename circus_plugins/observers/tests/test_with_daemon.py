@@ -120,25 +120,27 @@ def test_what_uses_too_much_cpu_is_restarted(run_plugin: Run, statsd: StatsdServ
     assert statsd.seen[metric("_resource_watcher.my web.over_cpu")] >= 3
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "found"),
-    [
-        ("max_mem", "100K", "over_memory"),
-        ("max_mem", "0.0001", "over_memory"),
-        ("min_mem", "100G", "under_memory"),
-        ("min_cpu", "50", "under_cpu"),
-        ("health_threshold", "0.0001", "over_health"),
-    ],
-)
-def test_limits_are_seen(
-    circusd: Callable[..., object], statsd: StatsdServer, option: str, value: str, found: str
-) -> None:
+LIMITS = {
+    "absolute": ("max_mem", "100K", "over_memory"),
+    "relative": ("max_mem", "0.0001", "over_memory"),
+    "least": ("min_mem", "100G", "under_memory"),
+    "idle": ("min_cpu", "50", "under_cpu"),
+    "health": ("health_threshold", "0.0001", "over_health"),
+}
+
+
+def test_limits_are_seen(circusd: Callable[..., object], statsd: StatsdServer) -> None:
     use = "circus.plugins.resource_watcher.ResourceWatcher"
-    section = f"[plugin:r]\nuse = {use}\nrun_in = daemon\nservice = My Web\n{option} = {value}"
-    circusd(f"{WEB}\n{section}\nloop_rate = 0.1\nmax_count = 100000\nport = {statsd.port}")
-    statsd.wait(metric(f"_resource_watcher.My Web.{found}"), count=3)
-    names = {name for name in statsd.seen if not name.endswith(found)}
-    assert names == set()
+    common = f"use = {use}\nrun_in = daemon\nservice = My Web\nloop_rate = 0.1\nmax_count = 100000"
+    sections = [
+        f"[plugin:{name}]\n{common}\n{option} = {value}\napplication_name = {name}\nport = {statsd.port}\n"
+        for name, (option, value, _) in LIMITS.items()
+    ]
+    circusd(WEB + "\n".join(sections))
+    expected = {metric(f"_resource_watcher.My Web.{found}", name) for name, (*_, found) in LIMITS.items()}
+    for name in expected:
+        statsd.wait(name, count=3)
+    assert set(statsd.seen) == expected
 
 
 def test_a_watcher_that_is_stopped_or_unknown_is_left_alone(run_plugin: Run, statsd: StatsdServer) -> None:
@@ -253,10 +255,10 @@ def test_a_site_is_measured_and_its_errors_restart_a_watcher(
     statsd.wait(metric("http_stats.restart_on_error", "http_observer"))
     site.is_slow = True
     statsd.wait(metric("http_stats.error.599", "http_observer"))
-    assert set(before).isdisjoint(web.until_pids(2))
+    until(lambda: set(before).isdisjoint(web.pids()))
     assert statsd.seen[metric("http_stats.error", "http_observer")] >= 2
     plugin.do("stop")
-    assert web.status() == "active"
+    web.until("active")
 
 
 # -- redis_observer ----------------------------------------------------------------------------------------
