@@ -26,6 +26,7 @@ __all__ = ["Controller"]
 log = logging.getLogger("circus")
 
 _UNFINISHED_LIMIT: Final = 256  # requests of one connection
+_HELD_LIMIT: Final = 2 * wire.MAX_MESSAGE  # bytes of those requests
 _LATE_LIMIT: Final = 10_000  # requests that are told at the end that it is the end
 _LAST_WORDS: Final = 0.05  # seconds
 _REPORT_DELAY: Final = 1.0  # seconds between two events that tell of lost ones
@@ -68,6 +69,7 @@ class Controller:
         self._discovery: Discovery | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
+        self._held: Counter[bytes] = Counter()  # bytes of unfinished requests
         self._report: asyncio.TimerHandle | None = None
         self._events_reported = 0
         self.events_dropped = 0
@@ -179,21 +181,25 @@ class Controller:
                 self._late.append((way_back, body))
             return
         routing_id = way_back[0]
-        if self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
+        is_large = self._held.get(routing_id, 0) + len(body) > _HELD_LIMIT
+        if is_large or self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
             self.requests_refused += 1
-            error = CommandError(f"more than {_UNFINISHED_LIMIT} requests at a time from one connection")
+            limit = f"{_HELD_LIMIT} bytes of" if is_large else _UNFINISHED_LIMIT
+            error = CommandError(f"more than {limit} requests at a time from one connection")
             self._send(way_back, self._dispatcher.refusal(body, error))
             return
         self._unfinished[routing_id] += 1
+        self._held[routing_id] += len(body)
         task = self._loop.create_task(self._serve(identity, way_back, body), name="circus request")
         self._requests.add(task)
-        task.add_done_callback(lambda done: self._forget(done, routing_id))
+        task.add_done_callback(lambda done: self._forget(done, routing_id, len(body)))
 
-    def _forget(self, task: asyncio.Task[None], routing_id: bytes) -> None:
+    def _forget(self, task: asyncio.Task[None], routing_id: bytes, size: int) -> None:
         self._requests.discard(task)
         self._unfinished[routing_id] -= 1
+        self._held[routing_id] -= size
         if not self._unfinished[routing_id]:
-            del self._unfinished[routing_id]
+            del self._unfinished[routing_id], self._held[routing_id]
 
     def _refuse_late(self, late: list[tuple[list[bytes], bytes]]) -> None:
         """Answer all behind the last read: whoever is answered may ask again, and nobody would hear it."""

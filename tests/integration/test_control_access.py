@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import socket
@@ -290,3 +291,17 @@ def test_the_system_knows_version_six_and_mapped_addresses() -> None:
                 ours, _ = server.accept()
                 with ours:
                     assert tcp_clients({port})[port][os.fstat(ours.fileno()).st_ino] == ME
+
+
+def test_requests_that_wait_hold_a_bounded_memory() -> None:
+    poll = {"command": "logs", "properties": {"wait": 60, "padding": "x" * 900_000}}
+    with Served() as served, Peers() as peers:
+        client = peers.dealer(served.controller.endpoint)
+        for _ in range(4):
+            client.send(json.dumps(poll).encode())
+        for _ in range(2):
+            assert client.poll(20_000)
+            assert "more than 2097152 bytes of requests at a time" in client.recv().decode()
+        client.send(b'{"command": "numwatchers"}')
+        assert client.poll(20_000)
+        assert '"numwatchers": 3' in client.recv().decode()
