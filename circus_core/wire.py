@@ -152,15 +152,16 @@ def decode_reply(body: bytes) -> dict[str, Any]:
 
 
 def _encode(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, allow_nan=False).encode()
+    return _ENCODER.encode(message).encode()
 
 
 def _decode_json(body: bytes) -> Any:
     try:
-        message = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite_float)
+        message = _DECODER.decode(body.decode())
     except (ValueError, RecursionError):  # ValueError is also bad UTF-8 and a number of 4300 digits
         raise InvalidJsonError from None
-    _check_depth(message)
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:  # else it can't be too deep
+        _check_depth(message)
     return message
 
 
@@ -174,6 +175,11 @@ def _finite_float(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"{text} is too large")  # it could not go back in a reply
     return number
+
+
+_ENCODER: Final = json.JSONEncoder(allow_nan=False)
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+"""Made once: the functions of json make one for each call that wants anything special."""
 
 
 def _check_depth(message: Any) -> None:
