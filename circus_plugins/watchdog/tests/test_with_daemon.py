@@ -92,7 +92,7 @@ def test_who_is_silent_is_killed_and_who_beats_is_not(run_plugin: Run) -> None:
 
 
 def test_a_process_that_hangs_is_killed(run_plugin: Run) -> None:
-    pack = Pack(run_plugin, watcher("web", "udp"), watchers_stop_signal="INT", watchers_graceful_timeout=0.2)
+    pack = Pack(run_plugin, watcher("web", "udp"), watchers_stop_signal="HUP", watchers_graceful_timeout=0.2)
     pack.start("web")
     pid = pack.daemon.watcher("web").pid()
     pack.daemon.call("signal", name="web", signum=int(signal.SIGSTOP))
