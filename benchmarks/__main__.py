@@ -11,11 +11,28 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.contestants import Contestant, contestants, listeners
+from benchmarks.flood import answer_under_flood, capture, capture_cpu, cat
 from benchmarks.measurements import answers, command_line, idle_cpu, memory, respawn, start
 
 Measure = Callable[[Contestant], float]
 
-_NAMES = ("start", "respawn", "idle", "memory", "control", "control-99", "command-line")
+_NAMES = (
+    "start",
+    "respawn",
+    "idle",
+    "memory",
+    "control",
+    "control-99",
+    "command-line",
+    "output",
+    "output-rotated",
+    "output-cpu",
+    "flood",
+)
+
+_LINES = 5_000_000  # of 100 bytes
+_BLOCK = 4096  # bytes of one write: what stdio does on a pipe
+_ROTATED = "stdout_stream.max_bytes = 67108864\nstdout_stream.backup_count = 99"
 
 
 def main() -> None:
@@ -41,9 +58,33 @@ def main() -> None:
         ),
         "command-line": ("circusctl status, ms", asked, lambda c: 1000 * command_line(c, 2)),
     }
+    writers = [Contestant("cat > file", (), is_supervisor=False), *supervisors]
+    plans["output"] = (f"capture of one process, {_BLOCK} bytes a write, MB/s", writers, _captured(""))
+    plans["output-rotated"] = ("the same with rotation at 64 MB, MB/s", writers, _captured(_ROTATED))
+    plans["output-cpu"] = (
+        "CPU of the capture, s/GB",
+        supervisors,
+        lambda c: capture_cpu(c, _LINES if c.name == "circus-core" else _LINES // 10, _BLOCK),
+    )
+    plans["flood"] = (
+        "answer to status while a process floods / while it is silent",
+        supervisors,
+        lambda c: answer_under_flood(c, is_flooding=True) / answer_under_flood(c, is_flooding=False),
+    )
     for name in options.only or plans:
         title, who, measure = plans[name]
         _compare(title, who, measure, rounds=options.rounds)
+
+
+def _captured(stream: str) -> Measure:
+    def measure(contestant: Contestant) -> float:
+        if not contestant.is_supervisor:
+            return cat(_LINES, _BLOCK)
+        return capture(
+            contestant, _LINES if contestant.name == "circus-core" else _LINES // 10, _BLOCK, stream
+        )
+
+    return measure
 
 
 def _parser() -> argparse.ArgumentParser:
