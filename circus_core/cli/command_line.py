@@ -186,7 +186,7 @@ Without a command a shell is started; commands that come from a pipe or a file, 
 one by one, a line each.
 
 Exit status: 0 done; 1 no answer, or arguments that make no sense; 2 the command line can't be understood;
-3 circusd refused. Of several commands, that of the first one that failed.
+3 circusd refused, or what was waited for did not work. Of several commands, that of the first that failed.
 """
 
 
