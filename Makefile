@@ -3,6 +3,8 @@
 SHELL = /bin/sh
 VENV = .venv
 BIN = $(VENV)/bin
+# Tests wait more than they compute.
+JOBS = 3
 STAMP = $(VENV)/.requirements-installed
 CIRCUS019 = .venv-peers/circus-0.19
 STATSD = .venv-peers/statsd
@@ -25,7 +27,7 @@ help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
 	@echo 'make peers   make or update the environments of the programs that tests talk to, such as Circus 0.19'
 	@echo 'make demo    run examples/webapp under circusd until Ctrl-C'
-	@echo 'make test    all tests; ARGS= goes to pytest'
+	@echo 'make test    all tests, JOBS= files at a time (3); ARGS= goes to pytest'
 	@echo 'make unit    the tests that start no daemon'
 	@echo 'make check   format, lint, types, import contracts; one alone with check-format and so on'
 	@echo 'make format  let ruff format and mend'
@@ -65,7 +67,7 @@ demo: $(STAMP)
 	@cd examples/webapp && exec circusd circus.ini
 
 test: $(STAMP) $(PEERS)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest -m 'not packaging and not slow' $(ARGS) $(unit_tests)

@@ -38,6 +38,15 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_CACHE, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _folders_that_others_may_enter(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let other users through to the folder of a test, which lets them in itself if it means to."""
+    base = tmp_path_factory.getbasetemp()
+    for folder in (base, *base.parents):
+        if folder.stat().st_uid == os.geteuid() and folder.is_relative_to(tempfile.gettempdir()):
+            folder.chmod(folder.stat().st_mode | 0o011)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test marked `root` where we are not root."""
     if item.get_closest_marker("root") and os.geteuid() != 0:

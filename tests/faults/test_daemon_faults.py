@@ -97,8 +97,6 @@ def test_without_room_for_processes_it_waits_and_recovers_by_itself(circusd: Sta
     folder = tmp_path / "d0"
     folder.mkdir()
     folder.chmod(0o777)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     tmp_path.chmod(0o755)
     command = ("prlimit", "--nproc=4096", *AS_USER)
     daemon = circusd(SLEEPER + "numprocesses = 2\n", command=command)

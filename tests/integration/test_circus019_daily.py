@@ -59,7 +59,10 @@ def test_listen_prints_events(enter: Enter, asking: Whose, serving: Whose) -> No
 def test_quit_ends_the_daemon(enter: Enter, asking: Whose, serving: Whose) -> None:
     house = enter(serving)
     done = house.ctl(asking, "quit", "--waiting")
-    assert (done.status, done.out, done.error) == (0, "ok\n", "")
+    answered = (done.status, done.out, done.error) == (0, "ok\n", "")
+    assert answered or (
+        serving == "0.19" and "Timed out" in done.error
+    )  # 0.19 may end before it has answered
     assert house.wait() == 0
 
 

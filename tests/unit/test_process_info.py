@@ -37,16 +37,14 @@ time.sleep(100)
 @contextmanager
 def running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program that says a line when it is ready."""
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
-        yield process
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, start_new_session=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"up\n"
+            yield process
+        finally:
+            os.killpg(process.pid, 9)
 
 
 def test_a_process_is_described_as_psutil_does() -> None:
