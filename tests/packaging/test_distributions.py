@@ -86,7 +86,8 @@ def test_discovery_finds_what_is_installed(
     for project in PROJECTS:
         if project.name in names:
             for group, points in project.entry_points.items():
-                expected[group].update(points)
+                if group.split(".")[0] == "circus":
+                    expected[group].update(points)
     assert json.loads(environment(requirement).run("python", "-I", "-c", DISCOVER)) == expected
 
 
