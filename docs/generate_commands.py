@@ -42,14 +42,15 @@ def _section(command: Command[Any, Any]) -> str:
 
 
 def _row(argument: Argument) -> str:
+    typed, sent, choices = f"`--{argument.name}`", f"`{argument.name}`", ""
     if isinstance(argument, Word):
-        typed, sent = f"`{argument.metavar}`", f"`{argument.name}`"
+        typed = f"`{argument.metavar}`"
     elif isinstance(argument, Switch):
         typed = _typed(argument.letter, argument.flag or argument.name)
         sent = f"`{argument.name}`: {str(argument.value).lower()}"
-    else:
-        typed, sent = _typed(argument.letter, argument.name), f"`{argument.name}`"
-    choices = f" ({', '.join(argument.choices)})" if isinstance(argument, Option) and argument.choices else ""
+    elif isinstance(argument, Option):
+        typed = _typed(argument.letter, argument.name)
+        choices = f" ({', '.join(argument.choices)})" if argument.choices else ""
     return f"| {typed} | {sent} | {argument.help}{choices} |"
 
 
