@@ -42,6 +42,7 @@ RUNS: Mapping[type[Command[Any, Any]], tuple[dict[str, Any], Holds]] = {
     commands.Options: (WEB, lambda found: found.options["cmd"] == "sleep 1000"),
     commands.Plan: ({}, lambda found: not found.is_applied),
     commands.Reload: ({**WEB, "waiting": True}, lambda found: len(found.changes["started"]) == 2),
+    commands.Reopen: (WEB, lambda found: found == commands.Done()),
     commands.Rm: ({"name": "{new}", "waiting": True}, lambda found: True),
     commands.Restart: ({**WEB, "waiting": True}, lambda found: len(found.changes["stopped"]) == 2),
     commands.Set: ({**WEB, "options": {"graceful_timeout": 20}, "waiting": True}, lambda found: True),

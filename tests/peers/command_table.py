@@ -164,6 +164,7 @@ ROWS: Sequence[Row] = (
     Row("reload {new} --terminate --waiting", keys=["info"]),
     Row("reload --waiting"),
     _refused("reload ghost", _UNKNOWN),
+    _new("reopen web", _OK),
     Row("restart {new}"),
     Row("restart {new} --waiting", keys=["info"]),
     Row("restart {new}* --waiting --match glob", keys=["info"]),
