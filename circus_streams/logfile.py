@@ -123,7 +123,6 @@ class LogFile:
             self._writers.add(writer)
             if self._writers != {writer}:
                 return None
-            self._unwritten += self._held_back.pop(writer, b"")
             try:
                 return self._splice(fd, writer, rotation)
             except BlockingIOError:
@@ -180,15 +179,19 @@ class LogFile:
             self._state.open_line = 0 if self._spliced.ends_line() else LONGEST_HELD
 
     def _splice(self, fd: int, writer: Writer, rotation: Rotation) -> int | None:
-        while self._unwritten:
-            self._write_some(rotation)
         room = self._room(rotation)
         if not room or self._spliced is None:
             return None
-        moved = self._spliced.append(fd, room, self._state.size)
-        if moved is not None:
-            self._splicer = writer
-        return moved
+        self._splicer = writer  # an unfinished line at the end is for it to finish
+        self._unwritten += self._held_back.pop(writer, b"")
+        if self._unwritten:
+            while self._unwritten:
+                self._write_some(rotation)
+            room = self._room(rotation)
+        if not room or self._spliced is None:
+            return None
+        self._splicer = writer
+        return self._spliced.append(fd, room, self._state.size)
 
     def _room(self, rotation: Rotation) -> int:
         """How many bytes can be spliced now; raises OSError."""
@@ -248,7 +251,8 @@ class LogFile:
             file.close()
 
     def _forget(self) -> None:
-        """Close the file, never to come back to it."""
+        """Close the file, never to come back to it: how it ends does not matter any more."""
+        self._splicer = None
         self._close()
         self._identity = (0, 0)
 

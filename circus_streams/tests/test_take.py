@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from circus_streams import FileStream, JsonStream, TimedRotatingFileStream, WatchedFileStream
@@ -208,7 +208,8 @@ STEPS = st.lists(st.tuples(st.integers(0, 1), DATA, st.booleans()), max_size=30)
     ids=["file", "tiny", "rotated", "time", "watched", "timed", "json"],
 )
 @given(steps=STEPS, is_reopened=st.booleans())
-@settings(max_examples=60, deadline=None)
+@example(steps=[(0, b"", False), (1, b"", True), (1, b"", True)], is_reopened=True)
+@settings(max_examples=100, deadline=None)
 def test_any_chunks_of_any_bytes_arrive(
     make: Any, prefix: bytes, steps: list[tuple[int, bytes, bool]], is_reopened: bool
 ) -> None:
