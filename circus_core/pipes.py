@@ -24,7 +24,7 @@ from circus_core.config.overflow import Overflow
 from circus_core.errors import SpawnError
 from circus_core.sinks import Sink, SinkRunner, TellTrouble, reason_of
 from circus_core.tail import Origin, Tail
-from circus_core.taking import TURN_SIZE, Turn
+from circus_core.taking import GUSH, TURN_SIZE, Turn
 from circus_core.workers import Workers
 
 __all__ = ["OutputPipe", "Redirector"]
@@ -204,7 +204,14 @@ class OutputPipe:
             self._go_on()
         else:
             self._tell_emptied()
+            self._watch_again(turn)
+
+    def _watch_again(self, turn: Turn) -> None:
+        """At once if much has come, or if the turn before has emptied the pipe; else let more gather."""
+        if 0 < turn.count < GUSH:
             self._gathering = self._loop.call_later(GATHERING, self._arm)
+        else:
+            self._arm()
 
     def _show(self, turn: Turn) -> None:
         """Let the tail have the end of what was taken."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-__all__ = ["TURN_SIZE", "TakingSink", "Turn"]
+__all__ = ["GUSH", "TURN_SIZE", "TakingSink", "Turn"]
 
 KIB: Final = 1024
 TURN_SIZE: Final = 256 * KIB  # most bytes of one pipe before others get their turn
