@@ -17,7 +17,7 @@ TURN_SIZE: Final = 256 * KIB  # most bytes of one pipe before others get their t
 LONG_TURN: Final = 4096 * KIB  # if nobody else waits for this sink
 GUSH: Final = 16 * KIB  # who has written so much at once soon writes more: that is waited for on this thread
 PATIENCE: Final = 10  # milliseconds of that
-SIP: Final = 32 * KIB  # half of a pipe: after less than that ...
+SIP: Final = 4 * KIB  # a page of a pipe: after less than that ...
 PAUSE: Final = 50e-6  # ... seconds to let more gather, as every turn of the loop below costs the same
 
 
