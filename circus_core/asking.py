@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BARRIER",
+    "BARRIERS",
     "ReceivedEvent",
     "check_message",
     "encode_call",
@@ -30,6 +31,13 @@ ResultT = TypeVar("ResultT", bound="Result")
 
 BARRIER: Final = "numwatchers"
 """A request that every daemon answers at once: its reply tells that what was sent before has arrived."""
+
+BARRIERS: Final = 2
+"""Replies to wait for when what was sent before went over another connection of the same ZeroMQ context.
+
+A daemon may read the first request before what waits on the other connection at the same moment, but not the
+second one, which was sent after the reply to the first.
+"""
 
 _CONFLICTS: Final = ("arbiter is already running ", "arbiter is restarting")
 _LONGEST_PAUSE: Final = 1.0

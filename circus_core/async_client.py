@@ -14,6 +14,7 @@ import zmq
 from circus_core import wire
 from circus_core.asking import (
     BARRIER,
+    BARRIERS,
     ReceivedEvent,
     check_message,
     encode_call,
@@ -354,7 +355,8 @@ class AsyncSubscription:
             if not self._socket.closed:
                 self._socket.disable_monitor()
             connections.close(linger=0)
-        await self._client.call(message_of(BARRIER, {}), timeout=deadline - time.monotonic())
+        for _ in range(BARRIERS):
+            await self._client.call(message_of(BARRIER, {}), timeout=deadline - time.monotonic())
 
     async def _receive(self, socket: zmq.Socket[bytes]) -> list[bytes]:
         """Receive without blocking the loop; _ClosedError as soon as it is closed.

@@ -17,6 +17,7 @@ import zmq
 from circus_core import wire
 from circus_core.asking import (
     BARRIER,
+    BARRIERS,
     check_message,
     encode_call,
     is_conflict,
@@ -196,10 +197,12 @@ class CircusClient:
             topics,
             on_close=self._subscriptions.discard,
             tunnel=self._tunnel,
+            context=self._context,  # so that what is asked now is sent behind what is subscribed to
         )
         try:
             subscription.wait_until_connected(deadline - time.monotonic())
-            self.call(message_of(BARRIER, {}), timeout=deadline - time.monotonic())
+            for _ in range(BARRIERS):
+                self.call(message_of(BARRIER, {}), timeout=deadline - time.monotonic())
         except BaseException:
             subscription.close()
             raise

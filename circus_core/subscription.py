@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -34,6 +35,7 @@ class Subscription:
         *,
         on_close: Callable[[Subscription], object] | None = None,
         tunnel: Tunnel | None = None,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
         """Connect without waiting.
 
@@ -42,6 +44,8 @@ class Subscription:
             topics: beginnings of the topics that are wanted; all if there are none.
             on_close: is told when it is closed.
             tunnel: leads to the machine from which the endpoint can be reached.
+            context: stays open; its one thread sends what the sockets of this context are given in the order
+                in which they were given it. A context of its own if there is none.
 
         Raises:
             CallError: this is not an endpoint.
@@ -50,16 +54,19 @@ class Subscription:
         self.endpoint = endpoint
         self._on_close = on_close
         self._taking = threading.Lock()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        within = zmq.Context() if context is None else context
+        self._own_context = within if context is None else None
         try:
-            self._socket, self._connections = events_socket(self._context, endpoint, topics, tunnel)
+            self._socket, self._connections = events_socket(within, endpoint, topics, tunnel)
         except CircusError:
-            self._context.destroy(linger=0)
+            if self._own_context is not None:
+                self._own_context.destroy(linger=0)
             raise
         self._is_closing = threading.Event()
-        self._end, self._end_heard = (self._context.socket(zmq.PAIR) for _ in range(2))
-        self._end_heard.bind("inproc://end")
-        self._end.connect("inproc://end")
+        self._end, self._end_heard = (within.socket(zmq.PAIR) for _ in range(2))
+        ending = f"inproc://{uuid.uuid4()}"
+        self._end_heard.bind(ending)
+        self._end.connect(ending)
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +120,10 @@ class Subscription:
         self._end.send(b"")
         with self._taking:
             self._socket.disable_monitor()
-            self._context.destroy(linger=0)
+            for socket in (self._socket, self._connections, self._end, self._end_heard):
+                socket.close(linger=0)
+            if self._own_context is not None:
+                self._own_context.destroy(linger=0)
         if self._on_close is not None:
             self._on_close(self)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -17,23 +16,8 @@ from circus_core.errors import CallError, CallTimeoutError, RefusedError, Unreac
 from circus_core.events import Added
 from tests.controlled import Served
 from tests.scripted import ScriptedDaemon, conflict
-from tests.stack import free_ports
 
 TIMEOUT = 20.0
-
-
-@pytest.fixture(params=["ipc", "tcp"])
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    endpoints = [f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events"]
-    if request.param == "tcp":
-        endpoints = [f"tcp://127.0.0.1:{port}" for port in free_ports(2)]
-    with Served(*endpoints) as running:
-        yield running
-
-
-@pytest.fixture
-def nobody(tmp_path: Path) -> str:
-    return f"ipc://{tmp_path}/nobody"
 
 
 def using(endpoint: str, use: Callable[[AsyncCircusClient], Awaitable[Any]], timeout: float = TIMEOUT) -> Any:

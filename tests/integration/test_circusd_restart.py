@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def end(runs: Runs) -> None:
     assert "Traceback" not in runs.said()
 
 
-def ask(runs: Runs, command: str, **properties: object) -> dict[str, object]:
+def ask(runs: Runs, command: str, **properties: Any) -> dict[str, object]:
     """Ask once it answers: between two arbiters there is nobody."""
     answers: list[dict[str, object]] = []
 

@@ -20,29 +20,14 @@ from circus_core.errors import CallError, CallTimeoutError, RefusedError, Unreac
 from circus_core.events import Added
 from tests.controlled import Served
 from tests.scripted import ScriptedDaemon, conflict
-from tests.stack import free_ports
 
 TIMEOUT = 20.0
-
-
-@pytest.fixture(params=["ipc", "tcp"])
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    endpoints = [f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events"]
-    if request.param == "tcp":
-        endpoints = [f"tcp://127.0.0.1:{port}" for port in free_ports(2)]
-    with Served(*endpoints) as running:
-        yield running
 
 
 @pytest.fixture
 def client(served: Served) -> Iterator[CircusClient]:
     with CircusClient(served.controller.endpoint, timeout=TIMEOUT) as made:
         yield made
-
-
-@pytest.fixture
-def nobody(tmp_path: Path) -> str:
-    return f"ipc://{tmp_path}/nobody"
 
 
 # asking
@@ -199,7 +184,7 @@ def test_other_errors_are_not_sent_again(nobody: str) -> None:
 
 
 def test_events_that_come_after_subscribing_are_heard(served: Served, client: CircusClient) -> None:
-    for number in range(20):
+    for number in range(100):
         with client.events("watcher.web_one.") as events:
             served.on_loop(lambda: served.controller.publish(Added(watcher="lazy", time=0.5)))
             happened = Added(watcher="Web one", time=float(number))

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +33,6 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.005)
-
-
-@pytest.fixture(params=["tcp", "ipc"])
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    if request.param == "tcp":
-        place = Served()
-    else:
-        place = Served(f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events")
-    with place as running:
-        yield running
-
-
-@pytest.fixture
-def peers() -> Iterator[Peers]:
-    with Peers() as made:
-        yield made
 
 
 def receive(peer: zmq.Socket[bytes]) -> Any:

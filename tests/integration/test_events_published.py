@@ -6,8 +6,7 @@ import json
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import zmq
@@ -24,22 +23,6 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.005)
-
-
-@pytest.fixture(params=["tcp", "ipc"])
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    if request.param == "tcp":
-        place = Served()
-    else:
-        place = Served(f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events")
-    with place as running:
-        yield running
-
-
-@pytest.fixture
-def peers() -> Iterator[Peers]:
-    with Peers() as made:
-        yield made
 
 
 @pytest.fixture
