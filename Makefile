@@ -70,7 +70,7 @@ test: $(STAMP) $(PEERS)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -m 'not packaging and not slow' $(ARGS) $(unit_tests)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not packaging and not slow' $(ARGS) $(unit_tests)
 
 check: check-format check-lint check-types check-imports
 

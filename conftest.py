@@ -38,9 +38,12 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_CACHE, ignore_errors=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _folders_that_others_may_enter(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let other users through to the folder of a test, which lets them in itself if it means to."""
+    """Let other users through to the folder of a test, which lets them in itself if it means to.
+
+    Not once for all tests: whoever else starts pytest meanwhile closes the uppermost folder.
+    """
     base = tmp_path_factory.getbasetemp()
     for folder in (base, *base.parents):
         if folder.stat().st_uid == os.geteuid() and folder.is_relative_to(tempfile.gettempdir()):

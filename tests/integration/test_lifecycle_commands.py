@@ -222,7 +222,7 @@ def test_a_killed_process_is_replaced_at_once_with_its_number(circusd: Start) ->
     w = daemon.watcher("w")
     w.do("start")
     first, second, third = w.pids()
-    place = daemon.events.last
+    place = daemon.events.wait("w", "start")[0].at
     daemon.call("signal", name="w", pid=second, signum=9)
     (new,) = daemon.events.wait("w", "spawn", after=place)
     assert w.pids() == [first, third, new.pid]
