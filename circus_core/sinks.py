@@ -189,7 +189,7 @@ class SinkRunner:
         self._is_closed = False
         self._gives_up = False
         self._retry: asyncio.TimerHandle | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
+        self._next_look: asyncio.TimerHandle | None = None
         self._last_sign = 0.0  # when the sink was last seen to return, on the clock of the loop
         self._dropping: asyncio.TimerHandle | None = None  # dropping begins
         self._delay = FIRST_DELAY
@@ -350,8 +350,8 @@ class SinkRunner:
         else:
             self._is_running = True
             self._last_sign = self._loop.time()
-            if self._watchdog is None:
-                self._watchdog = self._loop.call_later(self._patience, self._look_at_worker)
+            if self._next_look is None:
+                self._next_look = self._loop.call_later(self._patience, self._look_at_worker)
 
     def _has_one_job(self) -> bool:
         """Nothing else waits; also asked by the worker thread."""
@@ -453,12 +453,12 @@ class SinkRunner:
 
     def _look_at_worker(self) -> None:
         """Tell of a call that does not return; while nothing is called, nothing is looked at."""
-        self._watchdog = None
+        self._next_look = None
         if not self._is_running:
             return
         waited = self._loop.time() - self._last_sign
         if waited < self._patience:
-            self._watchdog = self._loop.call_later(self._patience - waited, self._look_at_worker)
+            self._next_look = self._loop.call_later(self._patience - waited, self._look_at_worker)
         elif not self._gives_up:
             self._in_trouble(f"it has not returned from a call for {self._patience:g} s")
 
