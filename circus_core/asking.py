@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from circus_core import wire
+from circus_core.channel import reachable
 from circus_core.errors import CallError, RefusedError, WireCode
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "read_event",
     "read_result",
     "refuse_errors",
+    "told_events_endpoint",
 ]
 
 ResultT = TypeVar("ResultT", bound="Result")
@@ -84,6 +86,22 @@ def pauses() -> Iterator[float]:
     while True:
         yield pause
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def told_events_endpoint(reply: Mapping[str, Any], asked: str) -> str:
+    """Return the event endpoint that a reply to `globaloptions` tells, as it can be reached from here.
+
+    Args:
+        asked: the control endpoint of the daemon that replied.
+
+    Raises:
+        CallError: it tells none.
+    """
+    options = reply.get("options")
+    told = options.get("pubsub_endpoint") if isinstance(options, dict) else None
+    if not isinstance(told, str):
+        raise CallError(f"the daemon at {asked} does not tell its pubsub_endpoint")
+    return reachable(told, asked)
 
 
 def refuse_errors(reply: dict[str, Any]) -> dict[str, Any]:

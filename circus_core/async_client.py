@@ -24,8 +24,9 @@ from circus_core.asking import (
     read_event,
     read_result,
     refuse_errors,
+    told_events_endpoint,
 )
-from circus_core.channel import DEFAULT_ENDPOINT, control_socket, events_socket, reachable
+from circus_core.channel import DEFAULT_ENDPOINT, control_socket, events_socket
 from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
 from circus_core.port import Port
 
@@ -163,11 +164,7 @@ class AsyncCircusClient:
     async def events_endpoint(self, *, timeout: float | None = None) -> str:
         """Ask the daemon for its event endpoint, and return it as it can be reached from here."""
         reply = await self.send("globaloptions", option="pubsub_endpoint", timeout=timeout)
-        options = reply.get("options")
-        told = options.get("pubsub_endpoint") if isinstance(options, dict) else None
-        if not isinstance(told, str):
-            raise CallError(f"the daemon at {self.endpoint} does not tell its pubsub_endpoint")
-        return reachable(told, self.endpoint)
+        return told_events_endpoint(reply, self.endpoint)
 
     # -- how ---------------------------------------------------------------------------------------------
 

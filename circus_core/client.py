@@ -25,8 +25,9 @@ from circus_core.asking import (
     pauses,
     read_result,
     refuse_errors,
+    told_events_endpoint,
 )
-from circus_core.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket, reachable
+from circus_core.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket
 from circus_core.errors import CallError, CallTimeoutError, UnreachableError
 
 if TYPE_CHECKING:
@@ -211,11 +212,8 @@ class CircusClient:
 
     def events_endpoint(self, *, timeout: float | None = None) -> str:
         """Ask the daemon for its event endpoint, and return it as it can be reached from here."""
-        options = self.send("globaloptions", option="pubsub_endpoint", timeout=timeout).get("options")
-        told = options.get("pubsub_endpoint") if isinstance(options, dict) else None
-        if not isinstance(told, str):
-            raise CallError(f"the daemon at {self.endpoint} does not tell its pubsub_endpoint")
-        return reachable(told, self.endpoint)
+        reply = self.send("globaloptions", option="pubsub_endpoint", timeout=timeout)
+        return told_events_endpoint(reply, self.endpoint)
 
     # -- how ---------------------------------------------------------------------------------------------
 
