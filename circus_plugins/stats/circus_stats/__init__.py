@@ -1,0 +1,1 @@
+"""What every process costs, published by circusd-stats and shown by circus-top."""
