@@ -16,7 +16,7 @@ import zmq
 
 from benchmarks.contestants import Contestant, Running
 from benchmarks.roll_call import RollCall
-from circus_core import keys
+from circus_core.access import keys
 
 __all__ = ["answers", "command_line", "idle_cpu", "memory", "respawn", "start"]
 

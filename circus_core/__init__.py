@@ -11,11 +11,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from circus_core.access.guarded import GuardedPublisher
+    from circus_core.access.identity import Identity
+    from circus_core.access.keys import secure
     from circus_core.arbiter import Arbiter
-    from circus_core.asking import ReceivedEvent
-    from circus_core.async_client import AsyncCircusClient
     from circus_core.backends import Backend, Child, SpawnRequest
-    from circus_core.client import CircusClient
+    from circus_core.clients.asking import ReceivedEvent
+    from circus_core.clients.async_client import AsyncCircusClient
+    from circus_core.clients.client import CircusClient
+    from circus_core.clients.tunnel import Tunnel, open_tunnel
     from circus_core.commands.command import Command
     from circus_core.config.model import (
         ArbiterConfig,
@@ -40,15 +44,11 @@ if TYPE_CHECKING:
         UnreachableError,
     )
     from circus_core.events import Event
-    from circus_core.guarded import GuardedPublisher
     from circus_core.hookspecs import Verdict, hookimpl
-    from circus_core.identity import Identity
-    from circus_core.keys import secure
     from circus_core.library import EmbeddedArbiter, arbiter_from_file, get_arbiter, start_process
-    from circus_core.plugin import CircusPlugin
+    from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
     from circus_core.states import ProcessState, WatcherState
-    from circus_core.tunnel import Tunnel, open_tunnel
     from circus_core.views import ArbiterView, ProcessView, WatcherView
     from circus_core.watcher import Watcher
 
@@ -109,10 +109,10 @@ __all__ = [
 
 _MODULES: Final = {
     "arbiter": ["Arbiter"],
-    "asking": ["ReceivedEvent"],
-    "async_client": ["AsyncCircusClient"],
+    "clients.asking": ["ReceivedEvent"],
+    "clients.async_client": ["AsyncCircusClient"],
     "backends": ["Backend", "Child", "SpawnRequest"],
-    "client": ["CircusClient"],
+    "clients.client": ["CircusClient"],
     "commands.command": ["Command"],
     "config.model": [
         "ArbiterConfig",
@@ -137,15 +137,15 @@ _MODULES: Final = {
         "UnreachableError",
     ],
     "events": ["Event"],
-    "guarded": ["GuardedPublisher"],
+    "access.guarded": ["GuardedPublisher"],
     "hookspecs": ["Verdict", "hookimpl"],
-    "identity": ["Identity"],
-    "keys": ["secure"],
+    "access.identity": ["Identity"],
+    "access.keys": ["secure"],
     "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "start_process"],
-    "plugin": ["CircusPlugin"],
+    "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
     "states": ["ProcessState", "WatcherState"],
-    "tunnel": ["Tunnel", "open_tunnel"],
+    "clients.tunnel": ["Tunnel", "open_tunnel"],
     "views": ["ArbiterView", "ProcessView", "WatcherView"],
     "watcher": ["Watcher"],
 }

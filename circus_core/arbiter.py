@@ -23,8 +23,9 @@ from circus_core.gauge import Entries, Gauge
 from circus_core.hooks import Hooks
 from circus_core.loading import ConfigFile
 from circus_core.observed import UNKILLABLE
-from circus_core.output import WatcherOutput
-from circus_core.pipes import Redirector
+from circus_core.output.outlets import WatcherOutput
+from circus_core.output.pipes import Redirector
+from circus_core.output.tail import Tails
 from circus_core.plugin_watcher import IN_DAEMON, IN_PROCESS, plugin_command
 from circus_core.plugins import HookPlugins
 from circus_core.process import signal_descendants
@@ -33,7 +34,6 @@ from circus_core.roles import Roles
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import SectionHooks, check_hooks, import_hooks
 from circus_core.sockets import Sockets
-from circus_core.tail import Tails
 from circus_core.views import WatcherView
 from circus_core.watcher import Changes, Watcher
 from circus_core.workers import Workers

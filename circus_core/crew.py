@@ -20,7 +20,7 @@ from circus_core.errors import CircusError, SpawnError
 from circus_core.history import Exit, History
 from circus_core.hooks import Verdict
 from circus_core.observed import Backoff, Observed, Worker
-from circus_core.output import WatcherOutput
+from circus_core.output.outlets import WatcherOutput
 from circus_core.process import Process, describe_exit, signal_all
 from circus_core.runtime import Runtime
 from circus_core.spawning import lent_sockets, spawn_request

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pluggy
 
+from circus_core.access.identity import Identity
 from circus_core.clock import Clock
 from circus_core.config.model import Config, SocketConfig, StreamConfig
 from circus_core.errors import ConfigError, PluginError
 from circus_core.events import Event, HookFailed, HookTimedOut, Publish
 from circus_core.hookspecs import ALLOWED, Verdict
-from circus_core.identity import Identity
 from circus_core.plugins import HookPlugins
 from circus_core.views import ArbiterView, ProcessView, WatcherView
 

@@ -22,16 +22,16 @@ from circus_core.config.mappings import (
 )
 from circus_core.config.model import Config
 from circus_core.config.problems import raise_errors
-from circus_core.control_endpoints import KeptEndpoints
-from circus_core.controller import Controller
-from circus_core.dispatch import Dispatcher
+from circus_core.control.controller import Controller
+from circus_core.control.dispatch import Dispatcher
+from circus_core.control.endpoints import KeptEndpoints
 from circus_core.drivers import Drivers
 from circus_core.errors import CommandError
 from circus_core.loading import ConfigFile
 from circus_core.observed import Worker
-from circus_core.plugin_class import load_plugin
-from circus_core.plugin_processes import PluginProcesses
-from circus_core.plugin_threads import PluginThreads
+from circus_core.plugin.lookup import load_plugin
+from circus_core.plugin.processes import PluginProcesses
+from circus_core.plugin.threads import PluginThreads
 from circus_core.plugin_watcher import IN_PROCESS
 from circus_core.plugins import plugin_manager
 from circus_core.process import Process

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from circus_core.access.identity import Identity
 from circus_core.hookspecs import ALLOWED, Verdict, hookimpl
-from circus_core.identity import Identity
 
 __all__ = ["Roles"]
 

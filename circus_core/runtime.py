@@ -11,7 +11,7 @@ from circus_core.backends import Backend
 from circus_core.clock import Clock
 from circus_core.events import Publish
 from circus_core.hooks import Hooks
-from circus_core.output import WatcherOutput
+from circus_core.output.outlets import WatcherOutput
 from circus_core.sockets import Sockets
 from circus_core.turns import Turns
 from circus_core.views import WatcherView

@@ -24,6 +24,8 @@ from circus_core.description import describe_watcher
 from circus_core.errors import MessageError, SocketError
 from circus_core.history import Failure
 from circus_core.observed import Observed
+from circus_core.output.sinks import SinkRunner
+from circus_core.output.tail import Tail
 from circus_core.plan import (
     AbandonReload,
     Action,
@@ -46,11 +48,9 @@ from circus_core.process import Process, signal_all
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import check_hooks
 from circus_core.shown_options import replaces_processes, shown_options
-from circus_core.sinks import SinkRunner
 from circus_core.sockets import ConnectionWatch
 from circus_core.spawning import named_sockets, used_sockets
 from circus_core.states import WatcherEvent, WatcherState
-from circus_core.tail import Tail
 
 __all__ = ["Changes", "Streams", "Watcher"]
 

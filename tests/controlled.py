@@ -22,14 +22,14 @@ from circus_core.config.diff import ConfigPlan, diff
 from circus_core.config.mappings import set_option
 from circus_core.config.model import ArbiterConfig, Config, SocketConfig, WatcherConfig
 from circus_core.config.problems import Level, Problem
-from circus_core.controller import Controller
+from circus_core.control.controller import Controller
 from circus_core.drivers import resolve_name
 from circus_core.errors import AlreadyExistError, CircusError, UnknownCommandError, UnknownWatcherError
 from circus_core.events import Event
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
+from circus_core.output.tail import Tails
 from circus_core.reconfigure import Outlook, Reload
 from circus_core.states import ProcessState, WatcherState
-from circus_core.tail import Tails
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import psutil
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
 
 __all__ = ["EXAMPLES", "PROGRAMS", "Stack", "copy_example", "free_ports", "wait_until"]

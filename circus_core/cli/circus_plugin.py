@@ -13,11 +13,11 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
+from circus_core.cli.logs import configure_logging
 from circus_core.drivers import Drivers
 from circus_core.errors import ConfigError
-from circus_core.logs import configure_logging
-from circus_core.plugin import CircusPlugin, explain, explains_itself
-from circus_core.plugin_class import load_plugin
+from circus_core.plugin.base import CircusPlugin, explain, explains_itself
+from circus_core.plugin.lookup import load_plugin
 from circus_core.plugin_watcher import (
     ALIVE,
     CONFIG_VARIABLE,

@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     background = None
     if options.daemon:
-        from circus_core.daemonize import daemonize
+        from circus_core.cli.daemonize import daemonize
 
         background = daemonize()
     signals = EndSignals(ending=_ENDING, harmless=_HARMLESS)

@@ -13,8 +13,8 @@ from circus_core.commands import colours
 from circus_core.errors import CallError, CallTimeoutError, UnreachableError
 
 if TYPE_CHECKING:
-    from circus_core.client import CircusClient
-    from circus_core.tunnel import Tunnel
+    from circus_core.clients.client import CircusClient
+    from circus_core.clients.tunnel import Tunnel
 
 __all__ = ["ControlConversation"]
 
@@ -51,7 +51,7 @@ class ControlConversation:
     @property
     def endpoint(self) -> str:
         """Where requests go; behind a tunnel, as it is called over there. CallError: --config is no help."""
-        from circus_core.channel import DEFAULT_ENDPOINT
+        from circus_core.clients.channel import DEFAULT_ENDPOINT
 
         if self._settings.config is not None:
             return self._from_config(self._settings.config)
@@ -64,7 +64,7 @@ class ControlConversation:
     def ask(
         self, command: str, properties: Mapping[str, Any], /, *, timeout: float | None = None
     ) -> dict[str, Any]:
-        from circus_core.asking import refuse_errors
+        from circus_core.clients.asking import refuse_errors
 
         message = {"command": command, "properties": dict(properties)}
         is_patient = bool(properties.get("waiting")) and (timeout or self._settings.timeout) is None
@@ -99,7 +99,7 @@ class ControlConversation:
 
     def _check_that_it_lives(self, timeout: float) -> None:
         """Ask something short over another connection; raises CallTimeoutError."""
-        from circus_core.client import CircusClient
+        from circus_core.clients.client import CircusClient
 
         with CircusClient(self.endpoint, timeout=timeout, tunnel=self._logged_in()) as other:
             other.send("numwatchers")
@@ -107,7 +107,7 @@ class ControlConversation:
     def events(
         self, topics: Sequence[str] = (), /, *, of_control: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
-        from circus_core.client import subscribe
+        from circus_core.clients.client import subscribe
 
         endpoint = self._told_events_endpoint() if of_control else self._events_endpoint()
         return subscribe(endpoint, tuple(topics), tunnel=self._logged_in())
@@ -142,7 +142,7 @@ class ControlConversation:
         if self._tunnel is not None and not self._tunnel.is_open:
             self.close()
         if self._client is None:
-            from circus_core.client import CircusClient
+            from circus_core.clients.client import CircusClient
 
             self._client = CircusClient(self.endpoint, timeout=self._patience(), tunnel=self._logged_in())
         return self._client
@@ -151,7 +151,7 @@ class ControlConversation:
         """Return the tunnel, None if there is to be none."""
         server = self._settings.ssh
         if server is not None and self._tunnel is None:
-            from circus_core.tunnel import open_tunnel
+            from circus_core.clients.tunnel import open_tunnel
 
             self._tunnel = open_tunnel(server, self._settings.ssh_keyfile)
         return self._tunnel
@@ -165,7 +165,7 @@ class ControlConversation:
 
     def _events_endpoint(self) -> str:
         """Return --endpoint, which means the events here, else what the daemon says, else the default."""
-        from circus_core.channel import DEFAULT_PUBSUB_ENDPOINT
+        from circus_core.clients.channel import DEFAULT_PUBSUB_ENDPOINT
 
         settings = self._settings
         if settings.is_endpoint_typed and settings.endpoint is not None:
@@ -177,7 +177,7 @@ class ControlConversation:
 
     def _told_events_endpoint(self) -> str:
         """Ask the daemon where its events are."""
-        from circus_core.channel import reachable
+        from circus_core.clients.channel import reachable
 
         told = self.ask("globaloptions", {"option": "pubsub_endpoint"})["options"]["pubsub_endpoint"]
         return reachable(str(told), self.endpoint)

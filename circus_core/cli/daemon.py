@@ -16,20 +16,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from circus_core.arbiter import Arbiter
+from circus_core.cli.daemonize import Background
 from circus_core.cli.ending import EndSignals
 from circus_core.cli.exit_status import ADDRESS_NOT_BOUND, CANNOT_START, OK
+from circus_core.cli.logs import configure_logging, reopen_log_files
+from circus_core.cli.pidfile import PidFile
+from circus_core.cli.signals import SignalWatcher, signal_label
 from circus_core.config.model import ArbiterConfig, Config
 from circus_core.config.problems import Problem, raise_errors
-from circus_core.control_endpoints import KeptEndpoints
-from circus_core.daemonize import Background
+from circus_core.control.endpoints import KeptEndpoints
 from circus_core.drivers import Drivers
 from circus_core.errors import CircusError, EndpointError, SocketError
 from circus_core.library import control_with, plugins_with
 from circus_core.loading import ConfigFile
-from circus_core.logs import configure_logging, reopen_log_files
-from circus_core.pidfile import PidFile
 from circus_core.plugins import HookPlugins, plugin_manager
-from circus_core.signals import SignalWatcher, signal_label
 
 __all__ = ["Daemon"]
 

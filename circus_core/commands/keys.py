@@ -11,7 +11,7 @@ from circus_core.commands.command import Answer, Conversation, LocalCommand
 from circus_core.errors import MessageError
 
 if TYPE_CHECKING:
-    from circus_core.keyring import Admission, Keyring
+    from circus_core.access.keyring import Admission, Keyring
 
 __all__ = ["Keys"]
 
@@ -56,8 +56,8 @@ class Keys(LocalCommand):
         return dict(arguments)
 
     def converse(self, daemon: Conversation, properties: Mapping[str, Any]) -> Iterator[Answer]:
-        from circus_core.keyring import Keyring
-        from circus_core.keys import key_folder
+        from circus_core.access.keyring import Keyring
+        from circus_core.access.keys import key_folder
 
         act, _ = _ACTIONS[properties["action"]]
         yield act(Keyring(key_folder()), properties.get("about", []), properties)

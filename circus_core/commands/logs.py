@@ -12,7 +12,7 @@ from circus_core.commands.command import Answer, Command, Conversation, Result
 from circus_core.commands.log_lines import LogLines
 from circus_core.commands.selection import SAFE_MATCH, Selection
 from circus_core.errors import CallError, MessageError, RefusedError, WireCode
-from circus_core.tail import Line, Reading
+from circus_core.output.tail import Line, Reading
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from circus_core.config.model import ArbiterConfig, WatcherConfig
 from circus_core.events import Event
-from circus_core.tail import Tail, Tails
+from circus_core.output.tail import Tail, Tails
 from circus_core.views import ProcessView, WatcherView
 
 if TYPE_CHECKING:

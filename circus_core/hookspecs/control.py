@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from circus_core.access.identity import Identity
 from circus_core.hookspecs.markers import hookspec
 from circus_core.hookspecs.verdict import Answer
-from circus_core.identity import Identity
 
 __all__ = ["after_command", "authorize", "before_command"]
 

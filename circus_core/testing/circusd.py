@@ -23,7 +23,7 @@ from typing import Any, Self
 import psutil
 import zmq
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
 
 __all__ = ["DEADLINE", "Daemon", "Event", "Recorder", "Watch", "free_port", "is_alive", "until"]

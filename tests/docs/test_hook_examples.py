@@ -19,13 +19,13 @@ from typing import Any
 import psutil
 import pytest
 
+from circus_core.access.identity import Identity
 from circus_core.config.model import ArbiterConfig, Config, SocketConfig, StreamConfig, WatcherConfig
 from circus_core.config.options import Option
 from circus_core.config.units import TEXT
 from circus_core.events import Event, Spawned
 from circus_core.hooks import Hooks
 from circus_core.hookspecs import hookimpl
-from circus_core.identity import Identity
 from circus_core.plugins import HookPlugins
 from tests.docs.test_hooks_page import HOOKS, generator
 from tests.unit.views import AProcess, AWatcher, FixedClock

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.plugin import CircusPlugin
+from circus_core.plugin.base import CircusPlugin
 from circus_core.testing import Daemon
 from circus_core.testing.daemon import StandInDaemon, wait_until
 

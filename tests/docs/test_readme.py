@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
 from tests.stack import PROGRAMS, free_ports, wait_until
 

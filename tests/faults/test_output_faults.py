@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.pipes import Redirector
-from circus_core.sinks import SinkRunner
+from circus_core.output.pipes import Redirector
+from circus_core.output.sinks import SinkRunner
 from circus_core.workers import Workers
 from circus_streams import FileStream
 
@@ -86,7 +86,7 @@ def test_no_line_is_lost_on_a_full_disk(
 def test_a_used_up_pipe_budget_is_told_once() -> None:
     code = (
         "import asyncio, logging, os, resource\n"
-        "from circus_core.pipes import Redirector\n"
+        "from circus_core.output.pipes import Redirector\n"
         "from circus_core.workers import Workers\n"
         "logging.basicConfig(format='%(message)s')\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (9000, 9000))\n"

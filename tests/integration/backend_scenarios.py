@@ -27,8 +27,8 @@ from circus_core.backends import SpawnRequest, descendants
 from circus_core.backends.descriptors import ensure_descriptors
 from circus_core.backends.posix import PosixBackend
 from circus_core.backends.reaper import PosixChild
+from circus_core.cli.signals import SignalWatcher
 from circus_core.errors import SpawnError
-from circus_core.signals import SignalWatcher
 from tests.integration.backend_runs import (
     DEADLINE,
     Witness,

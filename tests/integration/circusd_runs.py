@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from tests.integration.daemon import DEADLINE, is_alive, until
 
 __all__ = ["CIRCUSD", "Runs"]

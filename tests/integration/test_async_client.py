@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from circus_core.async_client import AsyncCircusClient
+from circus_core.clients.async_client import AsyncCircusClient
 from circus_core.commands import Numwatchers, Start, Status
 from circus_core.errors import CallError, CallTimeoutError, RefusedError, UnreachableError
 from circus_core.events import Added

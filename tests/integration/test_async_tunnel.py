@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.async_client import AsyncCircusClient
+from circus_core.clients.async_client import AsyncCircusClient
 from circus_core.commands import Numwatchers
 from circus_core.errors import CallError, UnreachableError
 from circus_core.events import Added

@@ -272,7 +272,15 @@ def test_listen_prints_events_until_interrupted(
 def test_the_client_side_stays_light(environment: dict[str, str], words: list[str]) -> None:
     heavy = {
         *("asyncio", "tornado", "psutil", "stevedore", "pluggy", "importlib.metadata", "tomllib"),
-        *("readline", "shlex", "cmd", "subprocess", "tempfile", "circus_core.tunnel", "circus_core.config"),
+        *(
+            "readline",
+            "shlex",
+            "cmd",
+            "subprocess",
+            "tempfile",
+            "circus_core.clients.tunnel",
+            "circus_core.config",
+        ),
         *("circus_core.cli.shell", "circus_core.cli.batch", "circus_core.cli.completion"),
     }
     code = (

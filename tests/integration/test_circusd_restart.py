@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError, RefusedError
 from tests.integration.circusd_runs import Runs
 from tests.integration.daemon import DEADLINE, free_port, until

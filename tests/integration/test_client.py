@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.channel import reachable
-from circus_core.client import CircusClient
+from circus_core.clients.channel import reachable
+from circus_core.clients.client import CircusClient
 from circus_core.commands import Incr, List, Numwatchers, Rm, Start, Status
 from circus_core.errors import CallError, CallTimeoutError, RefusedError, UnreachableError
 from circus_core.events import Added

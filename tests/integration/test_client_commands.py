@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from circus_core import commands
-from circus_core.async_client import AsyncCircusClient
-from circus_core.client import CircusClient
+from circus_core.clients.async_client import AsyncCircusClient
+from circus_core.clients.client import CircusClient
+from circus_core.clients.subscription import Subscription
 from circus_core.commands.command import Command, LocalCommand
 from circus_core.errors import CallTimeoutError, RefusedError
-from circus_core.subscription import Subscription
 from tests.controlled import find_command, kernel_commands
 from tests.integration.daemon import DEADLINE, Daemon, until
 

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import zmq
 
-from circus_core import connections, endpoints
-from circus_core.client import CircusClient
-from circus_core.connections import Tables
+from circus_core.access import connections, endpoints
+from circus_core.access.connections import Tables
+from circus_core.clients.client import CircusClient
 from circus_core.errors import EndpointError
 from circus_core.events import Added
 from tests.controlled import ROOT, Peers, Served

@@ -18,12 +18,12 @@ import psutil
 import pytest
 import zmq
 
-from circus_core.client import CircusClient
+from circus_core.access.keyring import Keyring
+from circus_core.access.keys import secure
+from circus_core.clients.client import CircusClient
 from circus_core.config.model import ArbiterConfig
 from circus_core.errors import EndpointError
 from circus_core.events import Added
-from circus_core.keyring import Keyring
-from circus_core.keys import secure
 from tests.controlled import ROOT, Peers, Served
 from tests.integration.circusd_runs import Runs
 from tests.integration.daemon import free_port, until

@@ -15,7 +15,7 @@ import pytest
 import zmq
 
 from circus_core import wire
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.commands.command import Command, Done
 from circus_core.commands.properties import Properties
 from circus_core.config.model import ArbiterConfig

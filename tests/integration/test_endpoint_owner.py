@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from tests.integration.circusd_runs import Runs
 from tests.integration.daemon import until
 

@@ -14,7 +14,7 @@ import zmq
 import zmq.asyncio
 
 from circus_core import ArbiterConfig, EndpointError, GuardedPublisher, secure
-from circus_core.keyring import Keyring
+from circus_core.access.keyring import Keyring
 from tests.controlled import ROOT
 from tests.integration.daemon import free_port
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from circus_core.async_client import AsyncCircusClient
-from circus_core.client import CircusClient
+from circus_core.clients.async_client import AsyncCircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.commands import List, Numprocesses, Restart, Set, Start, Status, Stop
 from tests.integration.daemon import DEADLINE, Daemon, is_alive, until
 

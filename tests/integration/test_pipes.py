@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from circus_core.errors import SpawnError
-from circus_core.pipes import READ_SIZE, OutputPipe, Redirector
-from circus_core.sinks import QUEUE_LIMIT, SinkRunner
+from circus_core.output.pipes import READ_SIZE, OutputPipe, Redirector
+from circus_core.output.sinks import QUEUE_LIMIT, SinkRunner
 from circus_core.workers import Workers
 from circus_streams import FileStream
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from circus_core.access.keyring import Keyring
 from circus_core.config.model import ArbiterConfig
 from circus_core.events import Added
-from circus_core.keyring import Keyring
 from circus_core.testing import until
 from tests.controlled import Served
 from tests.integration.sshd import SSHD, SshServer, ssh_programs

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError, RefusedError
 from tests.integration.daemon import DEADLINE, Daemon, free_port, is_alive, until
 from tests.load import Load, ask

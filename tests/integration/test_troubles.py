@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
 from circus_core.commands import Start
 from circus_core.errors import RefusedError
 from tests.integration.daemon import Daemon, is_alive, until

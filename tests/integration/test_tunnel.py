@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.client import CircusClient
+from circus_core.clients.client import CircusClient
+from circus_core.clients.tunnel import Server, Tunnel, open_tunnel
 from circus_core.errors import CallError
 from circus_core.events import Added
-from circus_core.tunnel import Server, Tunnel, open_tunnel
 from tests.controlled import ROOT, Served
 from tests.integration.ctl import PROGRAM
 from tests.integration.daemon import DEADLINE, free_port, until
@@ -212,7 +212,7 @@ def test_an_sshd_that_dies_is_noticed(sshd: SshServer, served: Served) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_of_it_outlives_who_asked_for_it(sshd: SshServer, signum: signal.Signals) -> None:
     code = (
-        "import sys; from circus_core.tunnel import open_tunnel;"
+        "import sys; from circus_core.clients.tunnel import open_tunnel;"
         "t = open_tunnel(*sys.argv[1:]); print('up', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

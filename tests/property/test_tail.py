@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circus_core.tail import CHUNK_COST, LINE_LIMIT, Line, Origin, Tail, Tails
+from circus_core.output.tail import CHUNK_COST, LINE_LIMIT, Line, Origin, Tail, Tails
 
 TEXTS = st.text(alphabet="ab\n\n€𝄞", max_size=12).map(str.encode)
 CUTS = st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=9) | TEXTS), max_size=40)

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus_core.audience import _LIMIT, Audience, Portions
+from circus_core.access.audience import _LIMIT, Audience, Portions
 
 
 def test_nothing_is_wanted_until_somebody_joins_and_after_the_last_has_left() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from circus_core.access.identity import Identity
 from circus_core.config.model import Config, SocketConfig, StreamConfig, WatcherConfig
 from circus_core.config.options import Option
 from circus_core.config.units import TEXT
@@ -15,7 +16,6 @@ from circus_core.errors import ConfigError, PluginError
 from circus_core.events import Event, HookFailed, HookTimedOut, Spawned
 from circus_core.hooks import ALLOWED, Hooks, Verdict
 from circus_core.hookspecs import SPECS, hookimpl
-from circus_core.identity import Identity
 from circus_core.plugins import HookPlugins
 from tests.unit.views import AProcess, AWatcher, FixedClock
 

@@ -12,9 +12,9 @@ import pytest
 import zmq
 from zmq.utils import z85
 
+from circus_core.access.keyring import Admission, AdmittedKeys, Keyring, parse_key
+from circus_core.access.keys import key_folder, secure, server_key
 from circus_core.errors import KeysError
-from circus_core.keyring import Admission, AdmittedKeys, Keyring, parse_key
-from circus_core.keys import key_folder, secure, server_key
 
 A, B, C = ("a1" * 32), ("b2" * 32), ("c3" * 32)
 
@@ -167,7 +167,7 @@ def test_a_change_is_seen_at_the_next_look(ring: Keyring) -> None:
 
 def test_programs_that_write_at_once_lose_nothing(ring: Keyring) -> None:
     code = (
-        "import sys; from circus_core.keyring import Keyring; "
+        "import sys; from circus_core.access.keyring import Keyring; "
         "[Keyring(sys.argv[1]).admit(f'{int(sys.argv[2]) * 100 + i:064x}', role='read') for i in range(10)]"
     )
     running = [
@@ -257,7 +257,7 @@ def test_a_daemon_that_asks_for_keys_and_none_of_our_own_is_explained(
 
 def test_the_rule_imports_nothing_where_there_is_nothing_to_find(tmp_path: Path) -> None:
     code = (
-        "import sys, os; from circus_core.keys import secure; before = set(sys.modules); "
+        "import sys, os; from circus_core.access.keys import secure; before = set(sys.modules); "
         "secure(None, 'tcp://127.0.0.1:5555'); secure(None, 'ipc:///x'); print(set(sys.modules) - before)"
     )
     env = {**os.environ, "CIRCUS_KEYS": str(tmp_path / "none")}

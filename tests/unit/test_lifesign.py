@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from circus_core.lifesign import Vigil
+from circus_core.plugin.lifesign import Vigil
 
 
 class Loop:

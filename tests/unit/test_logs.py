@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from circus_core.cli.logs import configure_logging, reopen_log_files
 from circus_core.errors import ConfigError
-from circus_core.logs import configure_logging, reopen_log_files
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d circus\[(\d+)\] \[([A-Z]+)\] (.*)")
 LOG = logging.getLogger("circus")

@@ -14,7 +14,7 @@ from circus_core.commands.command import Answer
 from circus_core.commands.logs import REPLY_SIZE, Logs
 from circus_core.commands.properties import Properties
 from circus_core.errors import CallError, MessageError, RefusedError, UnknownWatcherError
-from circus_core.tail import LINE_LIMIT, Origin
+from circus_core.output.tail import LINE_LIMIT, Origin
 from tests.controlled import FakeArbiter
 
 OUT = Origin(11, 1, "stdout")

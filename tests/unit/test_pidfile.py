@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from circus_core.cli.pidfile import PidFile
 from circus_core.errors import CircusError
-from circus_core.pidfile import PidFile
 
 
 def test_it_holds_our_pid_and_can_be_read_by_all(tmp_path: Path) -> None:

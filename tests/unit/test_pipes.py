@@ -9,7 +9,7 @@ import pytest
 
 from circus_core.config.model import StreamConfig
 from circus_core.errors import ConfigError, DriverError
-from circus_core.sinks import JOB_COST, QUEUE_LIMIT, SinkRunner, build_sink
+from circus_core.output.sinks import JOB_COST, QUEUE_LIMIT, SinkRunner, build_sink
 from circus_core.workers import Workers
 
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from circus_core.signals import SignalWatcher, signal_label
+from circus_core.cli.signals import SignalWatcher, signal_label
 
 
 async def _until(came: list[str], count: int) -> None:

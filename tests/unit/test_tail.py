@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus_core.tail import CHUNK_COST, Origin, Tail, Tails
+from circus_core.output.tail import CHUNK_COST, Origin, Tail, Tails
 
 
 def a_tail(limit: int = 10_000) -> Tail:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from circus_core.taking import LONG_TURN, TURN_SIZE, Turn
+from circus_core.output.taking import LONG_TURN, TURN_SIZE, Turn
 
 LABELS = {"pid": 1, "name": "stdout", "watcher": "w", "wid": 1}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from circus_core import wire
-from circus_core.channel import reachable
+from circus_core.clients.channel import reachable
 from circus_core.errors import CallError, RefusedError, WireCode
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from circus_core import wire
+from circus_core.access.identity import Identity
 from circus_core.clock import Clock
 from circus_core.commands.command import Command, Result
 from circus_core.commands.properties import Properties
@@ -19,7 +20,6 @@ from circus_core.errors import (
     UnknownCommandError,
     UnknownDriverError,
 )
-from circus_core.identity import Identity
 
 __all__ = ["ControlHooks", "Dispatcher", "FindCommand"]
 

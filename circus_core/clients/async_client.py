@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import zmq
 
 from circus_core import wire
-from circus_core.asking import (
+from circus_core.clients.asking import (
     BARRIER,
     BARRIERS,
     ReceivedEvent,
@@ -26,13 +26,13 @@ from circus_core.asking import (
     refuse_errors,
     told_events_endpoint,
 )
-from circus_core.channel import DEFAULT_ENDPOINT, control_socket, events_socket
+from circus_core.clients.channel import DEFAULT_ENDPOINT, control_socket, events_socket
 from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
 from circus_core.port import Port
 
 if TYPE_CHECKING:
+    from circus_core.clients.tunnel import Tunnel
     from circus_core.commands.command import Command, Result
-    from circus_core.tunnel import Tunnel
 
 __all__ = ["AsyncCircusClient", "AsyncSubscription"]
 
@@ -405,7 +405,7 @@ class _Login:
             self._made.close()
 
     def _make(self) -> Tunnel:
-        from circus_core.tunnel import open_tunnel
+        from circus_core.clients.tunnel import open_tunnel
 
         made = self._made = open_tunnel(self.server, self._keyfile)
         if self._is_closed:

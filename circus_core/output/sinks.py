@@ -18,7 +18,7 @@ from circus_core.config.model import StreamConfig
 from circus_core.config.overflow import KERNEL_KEYS, Overflow
 from circus_core.errors import BusyError, ConfigError, DriverError
 from circus_core.events import Event, OutputDropped, OutputHeld, OutputResumed
-from circus_core.taking import TakingSink, Turn
+from circus_core.output.taking import TakingSink, Turn
 from circus_core.workers import Workers
 
 __all__ = ["HeldPipe", "Sink", "SinkRunner", "TellTrouble", "build_sink", "reason_of"]

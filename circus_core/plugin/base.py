@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Final
 from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import AsyncIOLoop
 
-from circus_core.asking import ReceivedEvent
+from circus_core.clients.asking import ReceivedEvent
 from circus_core.config.units import BOOL
 from circus_core.errors import CallError, CircusError
 from circus_core.events import event_name
-from circus_core.link import TOPICS, Arrival, Gap, Link, SocketLink
+from circus_core.plugin.link import TOPICS, Arrival, Gap, Link, SocketLink
 
 __all__ = ["CircusPlugin", "explain", "explains_itself"]
 

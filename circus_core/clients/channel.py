@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import zmq
 
+from circus_core.access.keys import secure
 from circus_core.errors import CallError
-from circus_core.keys import secure
 
 if TYPE_CHECKING:
-    from circus_core.tunnel import Tunnel
+    from circus_core.clients.tunnel import Tunnel
 
 __all__ = [
     "DEFAULT_ENDPOINT",

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 import zmq
 
-from circus_core.asking import ReceivedEvent, read_event
-from circus_core.channel import events_socket
+from circus_core.clients.asking import ReceivedEvent, read_event
+from circus_core.clients.channel import events_socket
 from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
 
 if TYPE_CHECKING:
-    from circus_core.tunnel import Tunnel
+    from circus_core.clients.tunnel import Tunnel
 
 __all__ = ["Subscription"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import zmq
 
 from circus_core import wire
-from circus_core.asking import (
+from circus_core.clients.asking import (
     BARRIER,
     BARRIERS,
     check_message,
@@ -27,13 +27,13 @@ from circus_core.asking import (
     refuse_errors,
     told_events_endpoint,
 )
-from circus_core.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket
+from circus_core.clients.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket
 from circus_core.errors import CallError, CallTimeoutError, UnreachableError
 
 if TYPE_CHECKING:
+    from circus_core.clients.subscription import Subscription
+    from circus_core.clients.tunnel import Tunnel
     from circus_core.commands.command import Command, Result
-    from circus_core.subscription import Subscription
-    from circus_core.tunnel import Tunnel
 
 __all__ = ["DEFAULT_ENDPOINT", "DEFAULT_PUBSUB_ENDPOINT", "CircusClient", "refuse_errors", "subscribe"]
 
@@ -190,7 +190,7 @@ class CircusClient:
         Raises:
             RefusedError, CallError: as `send` does.
         """
-        from circus_core.subscription import Subscription
+        from circus_core.clients.subscription import Subscription
 
         deadline = self._deadline(timeout)
         subscription = Subscription(
@@ -263,7 +263,7 @@ class CircusClient:
 
 
 def _log_in(server: str, keyfile: str | None) -> Tunnel:
-    from circus_core.tunnel import open_tunnel  # starts ssh; only who asks for it pays for the import
+    from circus_core.clients.tunnel import open_tunnel  # starts ssh; only who asks for it pays for the import
 
     return open_tunnel(server, keyfile)
 
@@ -275,7 +275,7 @@ def subscribe(
 
     Never ends by itself; closing the iterator closes the connection. Raises CallError: no such endpoint.
     """
-    from circus_core.subscription import Subscription
+    from circus_core.clients.subscription import Subscription
 
     with Subscription(endpoint, topics, tunnel=tunnel) as subscription:
         while True:

@@ -12,14 +12,14 @@ from typing import Final
 import zmq
 
 from circus_core import wire
+from circus_core.access.identity import Identity
 from circus_core.clock import Clock
 from circus_core.commands.target import ControlledArbiter
-from circus_core.control_endpoints import ControlEndpoints, KeptEndpoints
-from circus_core.discovery import Discovery
-from circus_core.dispatch import ControlHooks, Dispatcher, FindCommand
+from circus_core.control.discovery import Discovery
+from circus_core.control.dispatch import ControlHooks, Dispatcher, FindCommand
+from circus_core.control.endpoints import ControlEndpoints, KeptEndpoints
 from circus_core.errors import CommandError, EndpointError
 from circus_core.events import Event, EventsDropped
-from circus_core.identity import Identity
 
 __all__ = ["Controller"]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import zmq
 
+from circus_core.access.guarded import EventSocket, GuardedSockets
+from circus_core.access.identity import Identity
 from circus_core.config.model import ArbiterConfig
-from circus_core.guarded import EventSocket, GuardedSockets
-from circus_core.identity import Identity
 
 __all__ = ["ControlEndpoints", "KeptEndpoints", "OnRequest"]
 

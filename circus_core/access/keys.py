@@ -1,7 +1,7 @@
 """The one rule by which a client finds the keys for an endpoint. Costs little where there are none to find.
 
 Every program that connects to a daemon calls `secure` before it does. Two files are read, which
-`circus_core.keyring` writes: `servers` says which endpoints ask for keys, `client.key` is our pair.
+`circus_core.access.keyring` writes: `servers` says which endpoints ask for keys, `client.key` is our pair.
 """
 
 from __future__ import annotations

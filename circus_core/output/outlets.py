@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol
 from circus_core.config.model import StreamConfig, WatcherConfig
 from circus_core.config.overflow import MERGED, Overflow
 from circus_core.errors import ConfigError, SpawnError
-from circus_core.pipes import OutputPipe, Redirector
-from circus_core.sinks import Sink, SinkRunner, TellTrouble, build_sink
+from circus_core.output.pipes import OutputPipe, Redirector
+from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, build_sink
+from circus_core.output.tail import Tail
 from circus_core.spawning import StandardStreams
-from circus_core.tail import Tail
 
 __all__ = ["StreamSource", "WatcherOutput"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circus_core.drivers import Drivers
 from circus_core.errors import DriverError
-from circus_core.plugin import CircusPlugin
+from circus_core.plugin.base import CircusPlugin
 
 __all__ = ["load_plugin"]
 

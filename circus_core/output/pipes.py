@@ -22,9 +22,9 @@ from typing import Any, Final
 from circus_core.clock import Clock, SystemClock
 from circus_core.config.overflow import Overflow
 from circus_core.errors import SpawnError
-from circus_core.sinks import Sink, SinkRunner, TellTrouble, reason_of
-from circus_core.tail import Origin, Tail
-from circus_core.taking import GUSH, TURN_SIZE, Turn
+from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, reason_of
+from circus_core.output.tail import Origin, Tail
+from circus_core.output.taking import GUSH, TURN_SIZE, Turn
 from circus_core.workers import Workers
 
 __all__ = ["OutputPipe", "Redirector"]

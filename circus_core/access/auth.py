@@ -5,7 +5,7 @@ makes libzmq refuse the first two versions of its protocol, whose frames a web b
 
 For ipc the peer's uid comes with the question (SO_PEERCRED), with CURVE its public key. For plain tcp nothing
 does, so two facts are joined:
-- at the question: who is connected to our port, and whose they are (circus_core.connections). If none
+- at the question: who is connected to our port, and whose they are (circus_core.access.connections). If none
   of them may talk to us the peer is refused, else it is let in for now with this list as its user id.
 - at its first message: the peer's own socket, which the message names. Its inode must be on that list. As the
   socket was open when the list was made, a descriptor that was closed and used again since is not mistaken
@@ -27,11 +27,11 @@ from typing import Final
 
 import zmq
 
-from circus_core.connections import Tables, can_tell
-from circus_core.doorstep import Cutter, Doorstep, descriptor_of, inode_of
+from circus_core.access.connections import Tables, can_tell
+from circus_core.access.doorstep import Cutter, Doorstep, descriptor_of, inode_of
+from circus_core.access.identity import Identity, Role
+from circus_core.access.keyring import AdmittedKeys
 from circus_core.errors import EndpointError
-from circus_core.identity import Identity, Role
-from circus_core.keyring import AdmittedKeys
 from circus_core.port import Port
 from circus_core.workers import Workers
 

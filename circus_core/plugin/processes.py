@@ -13,7 +13,7 @@ from dataclasses import replace
 from circus_core import events
 from circus_core.backends import Backend, Child, ExitCallback, SpawnRequest
 from circus_core.clock import Clock
-from circus_core.lifesign import SIGNS_PER_TIMEOUT, Vigil
+from circus_core.plugin.lifesign import SIGNS_PER_TIMEOUT, Vigil
 from circus_core.plugin_watcher import HANG_VARIABLE, LIFE_VARIABLE, READY, watcher_of
 
 __all__ = ["PluginProcesses"]

@@ -12,15 +12,16 @@ from typing import Any, Final
 
 import zmq
 
-from circus_core import endpoints, keys, wire
+from circus_core import wire
+from circus_core.access import endpoints, keys
+from circus_core.access.audience import Audience, Portions
+from circus_core.access.auth import Gatekeeper
+from circus_core.access.doorstep import descriptor_of, inode_of
+from circus_core.access.identity import Identity, Role
+from circus_core.access.keyring import AdmittedKeys, KeyPair, Keyring
 from circus_core.accounts import to_uid
-from circus_core.audience import Audience, Portions
-from circus_core.auth import Gatekeeper
 from circus_core.config.model import ArbiterConfig
-from circus_core.doorstep import descriptor_of, inode_of
 from circus_core.errors import EndpointError, KeysError
-from circus_core.identity import Identity, Role
-from circus_core.keyring import AdmittedKeys, KeyPair, Keyring
 from circus_core.port import Port
 from circus_core.workers import Workers
 

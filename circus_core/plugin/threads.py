@@ -24,16 +24,16 @@ from itertools import count
 from typing import Any, Final
 
 from circus_core import events, wire
-from circus_core.asking import ReceivedEvent
+from circus_core.access.identity import Identity
 from circus_core.backends import ExitCallback, SpawnRequest
+from circus_core.clients.asking import ReceivedEvent
 from circus_core.clock import Clock
 from circus_core.config.model import ArbiterConfig
-from circus_core.dispatch import Dispatcher
+from circus_core.control.dispatch import Dispatcher
 from circus_core.errors import CallError, CallTimeoutError, SpawnError
-from circus_core.identity import Identity
-from circus_core.lifesign import SIGNS_PER_TIMEOUT, Vigil
-from circus_core.link import TOPICS, Arrival, Gap
-from circus_core.plugin import CircusPlugin, explain, explains_itself
+from circus_core.plugin.base import CircusPlugin, explain, explains_itself
+from circus_core.plugin.lifesign import SIGNS_PER_TIMEOUT, Vigil
+from circus_core.plugin.link import TOPICS, Arrival, Gap
 from circus_core.plugin_watcher import CONFIG_VARIABLE, HANG_VARIABLE, watcher_of
 from circus_core.process_info import NO_PROCESS
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import zmq
 
-from circus_core.asking import BARRIER, ReceivedEvent, read_event
-from circus_core.channel import control_socket, events_socket
+from circus_core.clients.asking import BARRIER, ReceivedEvent, read_event
+from circus_core.clients.channel import control_socket, events_socket
 from circus_core.errors import CallError, CallTimeoutError
 from circus_core.wire import decode_reply, encode_request
 
 if TYPE_CHECKING:
-    from circus_core.tunnel import Tunnel
+    from circus_core.clients.tunnel import Tunnel
 
 __all__ = ["TOPICS", "Arrival", "Gap", "Link", "SocketLink"]
 
@@ -212,6 +212,6 @@ class _Frames:
 def _open_tunnel(ssh_server: str | None) -> Tunnel | None:
     if ssh_server is None:
         return None
-    from circus_core.tunnel import open_tunnel  # only who asks for it pays for the import
+    from circus_core.clients.tunnel import open_tunnel  # only who asks for it pays for the import
 
     return open_tunnel(ssh_server)

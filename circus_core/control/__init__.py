@@ -1,0 +1,1 @@
+"""The control plane: requests come in, are checked and carried out, and answers and events go out."""

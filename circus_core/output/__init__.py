@@ -1,0 +1,1 @@
+"""What processes write: pipes, the sinks that take it, and the last of it in memory."""
