@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import zmq
 
@@ -58,6 +58,7 @@ class AsyncCircusClient:
         timeout: float = 5.0,
         ssh_server: str | None = None,
         ssh_keyfile: str | None = None,
+        tunnel: Tunnel | None = None,
     ) -> None:
         """Keep what is given; the first call connects.
 
@@ -67,9 +68,10 @@ class AsyncCircusClient:
             ssh_server: `[user@]host[:port]` from which the endpoint can be reached. The login counts towards
                 the timeout of the calls that wait for it, and goes on for those that come later.
             ssh_keyfile: the private key for that, if ssh does not find it by itself.
+            tunnel: one that was made before, instead of a login of its own; it is not closed here.
         """
         self.endpoint = endpoint
-        self._login = None if ssh_server is None else _Login(ssh_server, ssh_keyfile)
+        self._login = _login(ssh_server, ssh_keyfile, tunnel)
         self._connecting = asyncio.Lock()
         self.timeout = timeout
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -206,7 +208,7 @@ class AsyncCircusClient:
         late = UnreachableError(f"Timed out. There is no login at {self._login.server}")
         await _in_time(asyncio.ensure_future(self._connect_through(self._login)), deadline, late)
 
-    async def _connect_through(self, login: _Login) -> None:
+    async def _connect_through(self, login: _Way) -> None:
         async with self._connecting:
             if self._port is None:
                 tunnel = await login.tunnel_to(self.endpoint)
@@ -374,6 +376,39 @@ class AsyncSubscription:
             finally:
                 self._waiting.end()
                 self._waiting = None
+
+
+class _Way(Protocol):
+    """What leads to the machine from which the endpoints can be reached."""
+
+    @property
+    def server(self) -> str: ...
+
+    async def tunnel_to(self, endpoint: str) -> Tunnel: ...
+
+    def close(self) -> None: ...
+
+
+def _login(server: str | None, keyfile: str | None, tunnel: Tunnel | None) -> _Way | None:
+    if tunnel is not None:
+        return _Given(tunnel)
+    return None if server is None else _Login(server, keyfile)
+
+
+class _Given:
+    """A tunnel of somebody else."""
+
+    def __init__(self, tunnel: Tunnel) -> None:
+        self.server = tunnel.server
+        self._tunnel = tunnel
+
+    async def tunnel_to(self, endpoint: str) -> Tunnel:
+        """Return it, with the endpoint forwarded; CallError: it can't be."""
+        await asyncio.to_thread(self._tunnel.forward, endpoint)
+        return self._tunnel
+
+    def close(self) -> None:
+        """Leave it open: whoever made it closes it."""
 
 
 class _Login:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -102,7 +103,7 @@ class Server:
 class Tunnel:
     """A login at a server, and the endpoints forwarded through it. To be closed; a context manager.
 
-    Whatever becomes of this process, ssh ends with it. Use it from one thread.
+    Whatever becomes of this process, ssh ends with it. Any thread may ask for a forwarding; they take turns.
     """
 
     def __init__(self, server: str, keyfile: str | None = None) -> None:
@@ -121,6 +122,7 @@ class Tunnel:
         self.server = server
         self._login = Server.parse(server)
         self._forwarded: dict[str, str] = {}
+        self._turn = threading.Lock()
         if keyfile is not None and not os.path.exists(os.path.expanduser(keyfile)):
             raise CallError(f"there is no key file '{keyfile}'")
         self._keyfile = keyfile
@@ -152,11 +154,12 @@ class Tunnel:
         Raises:
             CallError: it can't be forwarded.
         """
-        if endpoint not in self._forwarded:
-            path = os.path.join(self._folder, str(len(self._forwarded)))
-            self._ask("forward", "-L", f"{path}:{_target(endpoint)}")
-            self._forwarded[endpoint] = f"ipc://{path}"
-        return self._forwarded[endpoint]
+        with self._turn:
+            if endpoint not in self._forwarded:
+                path = os.path.join(self._folder, str(len(self._forwarded)))
+                self._ask("forward", "-L", f"{path}:{_target(endpoint)}")
+                self._forwarded[endpoint] = f"ipc://{path}"
+            return self._forwarded[endpoint]
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when ssh has ended, as it does when the connection breaks."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from circus_core.clients.async_client import AsyncCircusClient
+from circus_core.clients.tunnel import Tunnel, open_tunnel
 from circus_core.commands import Numwatchers
 from circus_core.errors import CallError, UnreachableError
 from circus_core.events import Added
@@ -83,3 +84,18 @@ def test_a_client_that_is_closed_during_its_login_leaves_nothing(sshd: SshServer
 
     asyncio.run(use())
     until(lambda: not list(ssh_programs(sshd.folder)), "ssh to end")
+
+
+def test_clients_share_a_tunnel_that_stays_open_behind_them(sshd: SshServer, served: Served) -> None:
+    async def use(tunnel: Tunnel) -> None:
+        endpoint = served.controller.endpoint
+        async with (
+            AsyncCircusClient(endpoint, timeout=DEADLINE, tunnel=tunnel) as one,
+            AsyncCircusClient(endpoint, timeout=DEADLINE, tunnel=tunnel) as other,
+        ):
+            found = await asyncio.gather(one.run(Numwatchers), other.run(Numwatchers))
+            assert {each.numwatchers for each in found} == {3}
+
+    with open_tunnel(sshd.address, sshd.key) as tunnel:
+        asyncio.run(use(tunnel))
+        assert tunnel.is_open
