@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from circus_core.access.keys import secure
     from circus_core.arbiter import Arbiter
     from circus_core.backends import Backend, Child, SpawnRequest
+    from circus_core.cli import run_circus_plugin, run_circusctl, run_circusd
+    from circus_core.cli.daemonize import Background, daemonize
+    from circus_core.cli.logs import configure_logging
+    from circus_core.cli.pidfile import PidFile
     from circus_core.clients.asking import ReceivedEvent
     from circus_core.clients.async_client import AsyncCircusClient
     from circus_core.clients.client import CircusClient
+    from circus_core.clients.subscription import Subscription
     from circus_core.clients.tunnel import Tunnel, open_tunnel
     from circus_core.commands.command import Command
     from circus_core.config.model import (
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from circus_core.config.options import Option
     from circus_core.config.units import BOOL, NUMBER, SIGNAL, TEXT, Kind, seconds, whole
     from circus_core.errors import (
+        AlreadyExistError,
         CallError,
         CallTimeoutError,
         CircusError,
@@ -46,8 +52,10 @@ if TYPE_CHECKING:
     from circus_core.events import Event
     from circus_core.hookspecs import Verdict, hookimpl
     from circus_core.library import EmbeddedArbiter, arbiter_from_file, get_arbiter, start_process
+    from circus_core.loading import config_from_file
     from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
+    from circus_core.process_info import Measured, measure
     from circus_core.states import ProcessState, WatcherState
     from circus_core.views import ArbiterView, ProcessView, WatcherView
     from circus_core.watcher import Watcher
@@ -57,11 +65,13 @@ __all__ = [
     "NUMBER",
     "SIGNAL",
     "TEXT",
+    "AlreadyExistError",
     "Arbiter",
     "ArbiterConfig",
     "ArbiterView",
     "AsyncCircusClient",
     "Backend",
+    "Background",
     "CallError",
     "CallTimeoutError",
     "Child",
@@ -78,8 +88,10 @@ __all__ = [
     "HookConfig",
     "Identity",
     "Kind",
+    "Measured",
     "MessageError",
     "Option",
+    "PidFile",
     "PluginConfig",
     "Process",
     "ProcessState",
@@ -90,6 +102,7 @@ __all__ = [
     "SpawnError",
     "SpawnRequest",
     "StreamConfig",
+    "Subscription",
     "Tunnel",
     "UnreachableError",
     "Verdict",
@@ -98,9 +111,16 @@ __all__ = [
     "WatcherState",
     "WatcherView",
     "arbiter_from_file",
+    "config_from_file",
+    "configure_logging",
+    "daemonize",
     "get_arbiter",
     "hookimpl",
+    "measure",
     "open_tunnel",
+    "run_circus_plugin",
+    "run_circusctl",
+    "run_circusd",
     "seconds",
     "secure",
     "start_process",
@@ -113,6 +133,11 @@ _MODULES: Final = {
     "clients.async_client": ["AsyncCircusClient"],
     "backends": ["Backend", "Child", "SpawnRequest"],
     "clients.client": ["CircusClient"],
+    "clients.subscription": ["Subscription"],
+    "cli": ["run_circus_plugin", "run_circusctl", "run_circusd"],
+    "cli.daemonize": ["Background", "daemonize"],
+    "cli.logs": ["configure_logging"],
+    "cli.pidfile": ["PidFile"],
     "commands.command": ["Command"],
     "config.model": [
         "ArbiterConfig",
@@ -126,6 +151,7 @@ _MODULES: Final = {
     "config.options": ["Option"],
     "config.units": ["BOOL", "NUMBER", "SIGNAL", "TEXT", "Kind", "seconds", "whole"],
     "errors": [
+        "AlreadyExistError",
         "CallError",
         "CallTimeoutError",
         "CircusError",
@@ -142,8 +168,10 @@ _MODULES: Final = {
     "access.identity": ["Identity"],
     "access.keys": ["secure"],
     "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "start_process"],
+    "loading": ["config_from_file"],
     "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
+    "process_info": ["Measured", "measure"],
     "states": ["ProcessState", "WatcherState"],
     "clients.tunnel": ["Tunnel", "open_tunnel"],
     "views": ["ArbiterView", "ProcessView", "WatcherView"],

@@ -12,8 +12,8 @@ from circus_core.clock import SystemClock
 from circus_core.config.check import CheckReport
 from circus_core.config.environment import Daemon as Inherited
 from circus_core.config.load import LoadResult, load
-from circus_core.config.model import WatcherConfig
-from circus_core.config.problems import Level, Problem
+from circus_core.config.model import Config, WatcherConfig
+from circus_core.config.problems import Level, Problem, raise_errors
 from circus_core.config.raw import RawFile, RawSection, RawValue, Reader
 from circus_core.drivers import Drivers, missing_extras
 from circus_core.errors import CircusError, ConfigError, DriverError, PluginError
@@ -21,7 +21,7 @@ from circus_core.hooks import Hooks
 from circus_core.plugins import HookPlugins, plugin_manager
 from circus_core.section_hooks import hook_complaints
 
-__all__ = ["ConfigFile", "check_config", "load_config", "load_options"]
+__all__ = ["ConfigFile", "check_config", "config_from_file", "load_config", "load_options"]
 
 
 class ConfigFile:
@@ -98,6 +98,19 @@ def load_config(
         return replace(result, config=_hooks(plugins).config_loaded(config))
     except (ConfigError, PluginError) as error:
         return LoadResult(config=None, problems=(*result.problems, _problem(error, Path(path))))
+
+
+def config_from_file(path: str | Path) -> Config:
+    """Return what a file and all it includes say, before hook plugins add to it; blocks.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    result = load(path, **load_options(plugins=plugin_manager(), drivers=Drivers()))
+    raise_errors(result.problems)
+    if result.config is None:
+        raise AssertionError("a file without errors gives a configuration")
+    return result.config
 
 
 def check_config(path: str | Path) -> LoadResult:

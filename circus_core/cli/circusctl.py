@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from circus_core.cli.carrying_out import DONE, FAILED, MISUSED, carry_out, complain, version
 from circus_core.cli.command_line import Line, UsageError, command_help, parse, program_help
@@ -16,13 +17,22 @@ from circus_core.cli.conversation import ControlConversation
 from circus_core.cli.installed import InstalledCommands
 from circus_core.errors import CircusError
 
+if TYPE_CHECKING:
+    from circus_core.commands.command import Command
+
 __all__ = ["main"]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit status."""
+def main(
+    argv: Sequence[str] | None = None, *, more_commands: Mapping[str, Command[Any, Any]] | None = None
+) -> int:
+    """Run the program; returns its exit status.
+
+    Args:
+        more_commands: by name, besides those that installed packages provide.
+    """
     words = sys.argv[1:] if argv is None else argv
-    commands = InstalledCommands()
+    commands = InstalledCommands(more=more_commands)
     try:
         if "CIRCUSCTL_COMPLETE" in os.environ:
             from circus_core.cli.tab_key import complete

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from circus_core.errors import DriverError, UnknownCommandError
@@ -27,8 +27,14 @@ _FOLDERS: Final = (".dist-info", ".egg-info")
 class InstalledCommands:
     """Commands by name, imported when they are asked for. The file system is read once."""
 
-    def __init__(self, path: list[str] | None = None) -> None:
-        """`path` is where to look, by default where imports are looked for."""
+    def __init__(
+        self, path: list[str] | None = None, *, more: Mapping[str, Command[Any, Any]] | None = None
+    ) -> None:
+        """Args:
+        path: where to look, by default where imports are looked for.
+        more: commands that are known besides; an installed one of the same name comes first.
+        """
+        self._more = more or {}
         self._places: dict[str, dict[str, str]] = {}  # name -> place -> distribution
         for distribution, text in _metadata(sys.path if path is None else path):
             for name, place in _entries(text):
@@ -36,7 +42,7 @@ class InstalledCommands:
 
     def names(self) -> list[str]:
         """Return the names of all commands, sorted."""
-        return sorted(self._places)
+        return sorted({*self._places, *self._more})
 
     def find(self, name: str) -> Command[Any, Any]:
         """Return the command of a name, lower case.
@@ -45,9 +51,9 @@ class InstalledCommands:
             UnknownCommandError: no package provides it.
             DriverError: more than one does, or it can't be imported.
         """
-        places = self._places.get(name) or _standard_places(name)
+        places = self._places.get(name) or ({} if name in self._more else _standard_places(name))
         if not places:
-            raise UnknownCommandError(name)
+            return self._find_more(name)
         if len(places) > 1:
             raise DriverError(
                 f"command '{name}' is provided by {' and by '.join(places.values())}: uninstall one of them"
@@ -59,6 +65,12 @@ class InstalledCommands:
             raise DriverError(
                 f"command '{name}' of {distribution} failed to load: {type(error).__name__}: {error}"
             ) from error
+
+    def _find_more(self, name: str) -> Command[Any, Any]:
+        try:
+            return self._more[name]
+        except KeyError:
+            raise UnknownCommandError(name) from None
 
 
 def _load(place: str) -> Command[Any, Any]:

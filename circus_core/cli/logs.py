@@ -1,4 +1,4 @@
-"""Logging of the daemon; called by circusd alone, never on import."""
+"""Logging of the daemon, or of a program that embeds it; never configured by an import."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from circus_core.errors import ConfigError
 __all__ = ["LOGGER_NAME", "configure_logging", "reopen_log_files"]
 
 LOGGER_NAME: Final = "circus"
+_OWN_NAMES: Final = (LOGGER_NAME, "circus_core")
 
 _FORMAT: Final = "%(asctime)s circus[%(process)d] [%(levelname)s] %(message)s"
 _DATE: Final = "%Y-%m-%d %H:%M:%S"
@@ -32,8 +33,12 @@ _SEVERITY: Final[Mapping[str, str]] = {
 }
 
 
-def configure_logging(level: str = "info", output: str = "-", loggerconfig: str | None = None) -> None:
+def configure_logging(
+    level: str = "info", output: str = "-", loggerconfig: str | None = None, *, as_guest: bool = False
+) -> None:
     """Send what is logged to one place; raises ConfigError if that is not possible.
+
+    What was configured by an earlier call is replaced.
 
     Args:
         level: critical, error, warning, info or debug, in any case.
@@ -41,6 +46,8 @@ def configure_logging(level: str = "info", output: str = "-", loggerconfig: str 
             or syslog:///SOCKET?FACILITY.
         loggerconfig: a file that configures all of logging; then level and output are not looked at.
             None or `default`: there is none.
+        as_guest: the program is not ours. If it has handlers of its own it keeps them, and only what we log
+            goes to the place, too.
     """
     if loggerconfig is not None and loggerconfig.lower() != "default":
         _configure_from_file(Path(loggerconfig))
@@ -48,7 +55,10 @@ def configure_logging(level: str = "info", output: str = "-", loggerconfig: str 
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ConfigError(f"loglevel must be one of critical, error, warning, info, debug, got {level!r}")
-    _replace_handlers(_handler(output), number)
+    if as_guest and _has_handlers_of_others(logging.getLogger()):
+        _add_handler(_handler(output), number)
+    else:
+        _replace_handlers(_handler(output), number)
 
 
 def reopen_log_files() -> None:
@@ -95,8 +105,24 @@ def _replace_handlers(handler: logging.Handler, level: int) -> None:
     root.setLevel(level)
 
 
-def _remove_handlers(logger: logging.Logger) -> None:
+def _add_handler(handler: logging.Handler, level: int) -> None:
+    """Leave the root logger to the host, but for what an earlier call has put there."""
+    _remove_handlers(logging.getLogger(), only_ours=True)
+    for name in _OWN_NAMES:
+        logger = logging.getLogger(name)
+        _remove_handlers(logger, only_ours=True)
+        logger.addHandler(handler)
+        logger.setLevel(level)
+
+
+def _has_handlers_of_others(logger: logging.Logger) -> bool:
+    return any(not isinstance(handler, _Modest) for handler in logger.handlers)
+
+
+def _remove_handlers(logger: logging.Logger, *, only_ours: bool = False) -> None:
     for handler in list(logger.handlers):
+        if only_ours and not isinstance(handler, _Modest):
+            continue
         logger.removeHandler(handler)
         handler.close()
 
@@ -296,5 +322,5 @@ def _wake_own_loggers() -> None:
 
 def _own_loggers() -> Iterator[logging.Logger]:
     for name, logger in list(logging.Logger.manager.loggerDict.items()):
-        if isinstance(logger, logging.Logger) and name.partition(".")[0] in (LOGGER_NAME, "circus_core"):
+        if isinstance(logger, logging.Logger) and name.partition(".")[0] in _OWN_NAMES:
             yield logger

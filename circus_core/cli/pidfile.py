@@ -21,19 +21,21 @@ class PidFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._fd: int | None = None
+        self._own_pid = os.getpid()
 
-    def create(self) -> None:
-        """Write the pid of this process.
+    def create(self, pid: int | None = None) -> None:
+        """Write a pid, that of this process if none is given.
 
         Raises:
             CircusError: another living process holds the file, or it can't be written.
         """
+        self._own_pid = os.getpid() if pid is None else pid
         try:
             self._fd = self._open()
             self._refuse_holder()
             os.ftruncate(self._fd, 0)
             os.fchmod(self._fd, 0o644)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(self._fd, f"{self._own_pid}\n".encode(), 0)
         except OSError as error:
             self._close()
             raise CircusError(f"pid file '{self.path}': {(error.strerror or str(error)).lower()}") from error
@@ -42,9 +44,9 @@ class PidFile:
             raise
 
     def unlink(self) -> None:
-        """Remove the file if it names this process; never raises."""
+        """Remove the file if it has the pid that was written; never raises."""
         with suppress(OSError):
-            if self._pid() == os.getpid():
+            if self._pid() == self._own_pid:
                 self.path.unlink()
         self._close()
 
@@ -86,7 +88,7 @@ class PidFile:
 
     def _refuse_holder(self) -> None:
         holder = self.holder()
-        if holder is not None and holder != os.getpid():
+        if holder is not None and holder != self._own_pid:
             raise self._taken(holder)
 
     def _taken(self, pid: int | None) -> CircusError:

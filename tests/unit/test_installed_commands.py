@@ -72,3 +72,12 @@ def test_the_quick_way_finds_what_the_standard_way_finds() -> None:
     assert InstalledCommands().names() == sorted(
         {entry.name for entry in entry_points(group="circus.commands")}
     )
+
+
+def test_a_program_can_bring_commands_that_no_package_provides(tmp_path: Path) -> None:
+    kernel(tmp_path)
+    mine = InstalledCommands([str(tmp_path)]).find("list")
+    commands = InstalledCommands([str(tmp_path)], more={"mine": mine, "list": mine})
+    assert commands.names() == ["list", "mine"]
+    assert commands.find("mine") is mine
+    assert commands.find("list") is not mine

@@ -28,7 +28,7 @@ def _restore_logging() -> Iterator[None]:
         if isinstance(logger, logging.Logger)
     }
     yield
-    for logger in (root, LOG):
+    for logger in (root, LOG, logging.getLogger("circus_core")):
         for handler in list(logger.handlers):
             if handler not in handlers:
                 logger.removeHandler(handler)
@@ -36,6 +36,7 @@ def _restore_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     LOG.setLevel(logging.NOTSET)
+    logging.getLogger("circus_core").setLevel(logging.NOTSET)
     LOG.propagate = True
     for logger, was_disabled in disabled.items():
         logger.disabled = was_disabled
@@ -310,3 +311,29 @@ def test_a_configuration_that_fails_leaves_nothing_switched_off(tmp_path: Path) 
     configure_logging("info", str(tmp_path / "log"))
     LOG.info("hello")
     assert lines(tmp_path / "log") == [("INFO", "hello")]
+
+
+def test_a_host_keeps_its_handlers_and_gets_nothing_of_its_own_in_our_place(tmp_path: Path) -> None:
+    host = logging.FileHandler(tmp_path / "host")
+    root = logging.getLogger()
+    root.addHandler(host)
+    try:
+        configure_logging("info", str(tmp_path / "first"), as_guest=True)
+        configure_logging("info", str(tmp_path / "log"), as_guest=True)
+        LOG.info("ours")
+        logging.getLogger("shop").warning("theirs")
+        assert host in root.handlers
+    finally:
+        root.removeHandler(host)
+        host.close()
+    assert (tmp_path / "host").read_text() == "ours\ntheirs\n"
+    assert lines(tmp_path / "log") == [("INFO", "ours")]
+    assert (tmp_path / "first").read_text() == ""
+
+
+def test_a_host_without_handlers_is_served_as_circusd_is(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = []
+    configure_logging("warning", str(tmp_path / "log"), as_guest=True)
+    logging.getLogger("shop").warning("theirs")
+    assert lines(tmp_path / "log") == [("WARNING", "theirs")]

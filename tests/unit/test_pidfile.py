@@ -89,3 +89,11 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
         PidFile("/dev/null").create()
     with pytest.raises(CircusError, match="is a directory"):
         PidFile(tmp_path).create()
+
+
+def test_it_can_hold_the_pid_of_another_process(tmp_path: Path) -> None:
+    pidfile = PidFile(tmp_path / "pid")
+    pidfile.create(os.getppid())
+    assert pidfile.holder() == os.getppid()
+    pidfile.unlink()
+    assert not (tmp_path / "pid").exists()
