@@ -340,11 +340,15 @@ class Crew:
             process.worker,
             now=ended,
             reason=describe_exit(returncode),
-            replace=self.config.respawn and not self.config.on_demand,
+            replace=self._is_to_be_replaced(returncode),
             jitter=self._runtime.jitter(),
             has_come_up=process.has_come_up,
         )
         self._announce(backoff)
+
+    def _is_to_be_replaced(self, returncode: int) -> bool:
+        config = self.config
+        return config.respawn and not config.on_demand and returncode not in config.final_exits
 
     def _remember(self, process: Process, returncode: int, ended: float) -> None:
         clock, worker = self._runtime.clock, process.worker

@@ -74,6 +74,7 @@ def _command(config: WatcherConfig) -> dict[str, Any]:
         "max_age": config.max_age,
         "graceful_timeout": config.graceful_timeout,
         "respawn": config.respawn,
+        "final_exits": list(config.final_exits),
         "singleton": config.singleton,
         "on_demand": config.on_demand,
         "priority": config.priority,

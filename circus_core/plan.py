@@ -285,7 +285,11 @@ def _nothing_to_run(desired: Desired, seen: Observed, policy: Policy) -> Action 
     if seen.workers or wanted(desired, seen):
         return None
     if seen.lost:
-        return BeginStop() if policy.on_demand else GiveUp("all processes ended and respawn is off")
+        return (
+            BeginStop()
+            if policy.on_demand
+            else GiveUp("all processes ended, and respawn or final_exits keeps them from being replaced")
+        )
     return GiveUp("numprocesses is 0") if seen.state is WatcherState.STARTING else None
 
 

@@ -17,6 +17,7 @@ _SHOWN: Final = (
     "cmd",
     "copy_env",
     "executable",
+    "final_exits",
     "gid",
     "graceful_timeout",
     "max_age",

@@ -1,7 +1,8 @@
 """The kernel's commands: one module for each.
 
-The names in `__all__` are promised: the commands, for `CircusClient.run`, and what their results are. Each is
-imported when it is first used.
+The names in `__all__` are promised: the commands, for `CircusClient.run`, what their results are, and what
+commands of other packages are made of: `LocalCommand`, `Answer`, `Conversation`, `Result`, and the arguments
+`Word`, `Option` and `Switch`. Each is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from circus_core.commands.add import Add, AddResult
+    from circus_core.commands.arguments import Option, Switch, Word
     from circus_core.commands.changed import Changed
     from circus_core.commands.check import Check, Checked
-    from circus_core.commands.command import Done
+    from circus_core.commands.command import Answer, Conversation, Done, LocalCommand, Result
     from circus_core.commands.completion import Completion
     from circus_core.commands.decr import Decr
     from circus_core.commands.describe import Describe, DescribeResult
@@ -54,10 +56,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Add",
     "AddResult",
+    "Answer",
     "Changed",
     "Check",
     "Checked",
     "Completion",
+    "Conversation",
     "Decr",
     "Describe",
     "DescribeResult",
@@ -77,12 +81,14 @@ __all__ = [
     "Listen",
     "Listsockets",
     "ListsocketsResult",
+    "LocalCommand",
     "Logs",
     "LogsResult",
     "Numprocesses",
     "NumprocessesResult",
     "Numwatchers",
     "NumwatchersResult",
+    "Option",
     "Options",
     "Plan",
     "Planned",
@@ -93,6 +99,7 @@ __all__ = [
     "Reopen",
     "Resized",
     "Restart",
+    "Result",
     "Rm",
     "Set",
     "Shown",
@@ -103,13 +110,16 @@ __all__ = [
     "Status",
     "StatusResult",
     "Stop",
+    "Switch",
+    "Word",
 ]
 
 _MODULES: Final = {
     "add": ["Add", "AddResult"],
     "changed": ["Changed"],
     "check": ["Check", "Checked"],
-    "command": ["Done"],
+    "arguments": ["Option", "Switch", "Word"],
+    "command": ["Answer", "Conversation", "Done", "LocalCommand", "Result"],
     "completion": ["Completion"],
     "decr": ["Decr"],
     "describe": ["Describe", "DescribeResult"],

@@ -21,7 +21,8 @@ __all__ = ["check_added", "check_changed", "file_refusal"]
 
 HARMLESS: Final = frozenset(
     {
-        *("numprocesses", "singleton", "autostart", "respawn", "priority", "max_retry", "retry_in"),
+        *("numprocesses", "singleton", "autostart", "respawn", "final_exits", "priority"),
+        *("max_retry", "retry_in"),
         *("warmup_delay", "graceful_timeout", "max_age", "max_age_variance", "hook_timeout"),
         *("stop_signal", "stop_children", "send_hup", "kill_descendants"),
     }

@@ -85,6 +85,14 @@ def _size(key: str, value: Any) -> int | str:
     raise MessageError(f"'{key}' isn't a number of bytes")
 
 
+def _exits(key: str, value: Any) -> Any:
+    """Accept a number, numbers in a list, and text as in a file."""
+    numbers = value if isinstance(value, list) else [value]
+    if isinstance(value, str) or all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
+        return value
+    raise MessageError(f"'{key}' isn't a list of exit statuses")
+
+
 def _texts(key: str, value: Any) -> Mapping[str, str]:
     if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
         return value
@@ -149,6 +157,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "numprocesses": _count,
     "stop_signal": _signal,
     "tail_bytes": _size,
+    "final_exits": _exits,
 }
 _FAMILIES: Final[Mapping[str, Check]] = {
     "rlimit_": _limit,

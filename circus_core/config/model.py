@@ -93,6 +93,7 @@ class WatcherConfig:
     on_demand: bool = False
     autostart: bool = True
     respawn: bool = True
+    final_exits: tuple[int, ...] = ()
     singleton: bool = False
     priority: int = 0
     send_hup: bool = False

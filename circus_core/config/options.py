@@ -11,6 +11,7 @@ from typing import Any, Final
 from circus_core.config.units import (
     BOOL,
     CONTROL_ENDPOINT,
+    EXIT_STATUSES,
     GROUP,
     HOOK,
     MULTICAST,
@@ -330,6 +331,14 @@ _WATCHER: Final = (
     _watcher("on_demand", BOOL, False, "Start at the first connection to a socket.", effect=_NOW),
     _watcher("autostart", BOOL, True, "Start together with circusd.", effect=_NOW),
     _watcher("respawn", BOOL, True, "Replace a process that has ended.", effect=_NOW),
+    _watcher(
+        "final_exits",
+        EXIT_STATUSES,
+        (),
+        "Exit statuses after which a process is not replaced, such as 0 for a job that is done.",
+        since=_NEW,
+        effect=_NOW,
+    ),
     _watcher("singleton", BOOL, False, "Never more than one process.", effect=_NOW),
     _watcher("priority", WHOLE, 0, "Watchers start from high to low.", effect=_NOW),
     _watcher(

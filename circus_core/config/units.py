@@ -14,6 +14,7 @@ from typing import Any, Final
 __all__ = [
     "BOOL",
     "CONTROL_ENDPOINT",
+    "EXIT_STATUSES",
     "GROUP",
     "HOOK",
     "MULTICAST",
@@ -359,6 +360,16 @@ def _accounts(value: Any) -> tuple[str | int, ...]:
     return tuple(account for item in items if (account := _account(item)) is not None)
 
 
+def _exit_statuses(value: Any) -> tuple[int, ...]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = (value,)
+    items = (
+        value if isinstance(value, (list, tuple)) else [word for word in to_text(value).split(",") if word]
+    )
+    return tuple(int(_within(0, 255, _integer(item))) for item in items)
+
+
+EXIT_STATUSES: Final = Kind("whole numbers from 0 to 255, separated by commas", _exit_statuses)
 USER: Final = Kind("a user name or number", _account)
 USERS: Final = Kind("user names or numbers, separated by commas", _accounts)
 GROUP: Final = Kind("a group name or number", _account)
