@@ -1,1 +1,56 @@
-"""What every process costs, published by circusd-stats and shown by circus-top."""
+"""What every process costs, published by circusd-stats and shown by circus-top.
+
+The names in `__all__` are promised. Each is imported when it is first used: the daemon, which only looks
+whether statistics are wanted, does not pay for what publishes or shows them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from circus_stats.client import DEFAULT_STATS_ENDPOINT, AsyncStatsClient, StatsClient
+    from circus_stats.payloads import (
+        Figures,
+        Message,
+        ProcessInfo,
+        ProcessStat,
+        SocketsStat,
+        SocketStat,
+        WatcherStat,
+    )
+
+__all__ = [
+    "DEFAULT_STATS_ENDPOINT",
+    "AsyncStatsClient",
+    "Figures",
+    "Message",
+    "ProcessInfo",
+    "ProcessStat",
+    "SocketStat",
+    "SocketsStat",
+    "StatsClient",
+    "WatcherStat",
+]
+
+_MODULES: Final = {
+    "client": ["DEFAULT_STATS_ENDPOINT", "AsyncStatsClient", "StatsClient"],
+    "payloads": [
+        "Figures",
+        "Message",
+        "ProcessInfo",
+        "ProcessStat",
+        "SocketStat",
+        "SocketsStat",
+        "WatcherStat",
+    ],
+}
+_HOMES: Final = MappingProxyType({name: home for home, names in _MODULES.items() for name in names})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
