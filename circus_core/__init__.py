@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from circus_core.cli.daemonize import Background, daemonize
     from circus_core.cli.logs import configure_logging
     from circus_core.cli.pidfile import PidFile
+    from circus_core.cli.signals import SignalWatcher
     from circus_core.clients.asking import ReceivedEvent
     from circus_core.clients.async_client import AsyncCircusClient
     from circus_core.clients.client import CircusClient
     from circus_core.clients.subscription import Subscription
     from circus_core.clients.tunnel import Tunnel, open_tunnel
     from circus_core.commands.command import Command
+    from circus_core.config.mappings import set_option, socket_from_mapping, watcher_from_mapping
     from circus_core.config.model import (
         ArbiterConfig,
         Config,
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
         EndpointError,
         MessageError,
         RefusedError,
+        SocketError,
         SpawnError,
+        UnknownWatcherError,
         UnreachableError,
     )
     from circus_core.events import Event
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
     from circus_core.process_info import Measured, measure
+    from circus_core.sockets import CircusSocket
     from circus_core.states import ProcessState, WatcherState
     from circus_core.views import ArbiterView, ProcessView, WatcherView
     from circus_core.watcher import Watcher
@@ -78,6 +83,7 @@ __all__ = [
     "CircusClient",
     "CircusError",
     "CircusPlugin",
+    "CircusSocket",
     "Command",
     "Config",
     "ConfigError",
@@ -98,12 +104,15 @@ __all__ = [
     "ProcessView",
     "ReceivedEvent",
     "RefusedError",
+    "SignalWatcher",
     "SocketConfig",
+    "SocketError",
     "SpawnError",
     "SpawnRequest",
     "StreamConfig",
     "Subscription",
     "Tunnel",
+    "UnknownWatcherError",
     "UnreachableError",
     "Verdict",
     "Watcher",
@@ -123,12 +132,16 @@ __all__ = [
     "run_circusd",
     "seconds",
     "secure",
+    "set_option",
+    "socket_from_mapping",
     "start_process",
+    "watcher_from_mapping",
     "whole",
 ]
 
 _MODULES: Final = {
     "arbiter": ["Arbiter"],
+    "cli.signals": ["SignalWatcher"],
     "clients.asking": ["ReceivedEvent"],
     "clients.async_client": ["AsyncCircusClient"],
     "backends": ["Backend", "Child", "SpawnRequest"],
@@ -139,6 +152,7 @@ _MODULES: Final = {
     "cli.logs": ["configure_logging"],
     "cli.pidfile": ["PidFile"],
     "commands.command": ["Command"],
+    "config.mappings": ["set_option", "socket_from_mapping", "watcher_from_mapping"],
     "config.model": [
         "ArbiterConfig",
         "Config",
@@ -159,7 +173,9 @@ _MODULES: Final = {
         "EndpointError",
         "MessageError",
         "RefusedError",
+        "SocketError",
         "SpawnError",
+        "UnknownWatcherError",
         "UnreachableError",
     ],
     "events": ["Event"],
@@ -172,6 +188,7 @@ _MODULES: Final = {
     "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
     "process_info": ["Measured", "measure"],
+    "sockets": ["CircusSocket"],
     "states": ["ProcessState", "WatcherState"],
     "clients.tunnel": ["Tunnel", "open_tunnel"],
     "views": ["ArbiterView", "ProcessView", "WatcherView"],

@@ -114,7 +114,9 @@ class Arbiter:
         self.is_restarting = False
         self._workers = Workers()
         self.hooks = Hooks(plugins, publish=self.publish, clock=self.clock)
-        section_hooks = SectionHooks(workers=self._workers, publish=self.publish, clock=self.clock)
+        section_hooks = SectionHooks(
+            workers=self._workers, publish=self.publish, clock=self.clock, views=self.hooks.function_views
+        )
         plugins.add(section_hooks, "section hooks")
         plugins.add(Roles(), "roles")
         self._gauge = Gauge(hooks=self.hooks, workers=self._workers)

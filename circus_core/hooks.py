@@ -143,6 +143,13 @@ class Hooks:
     async def after_resize(self, watcher: WatcherView, previous: int) -> None:
         await self._tell("after_resize", watcher=watcher, previous=previous)
 
+    def function_views(self, watcher: WatcherView, arbiter: ArbiterView) -> tuple[object, object]:
+        """Return what a function of the watcher's section gets."""
+        for answer in self._offers("function_views", watcher, watcher=watcher, arbiter=arbiter):
+            first, second = answer
+            return first, second
+        return watcher, arbiter
+
     # Process
 
     async def before_spawn(self, watcher: WatcherView, wid: int) -> Verdict:
@@ -204,16 +211,18 @@ class Hooks:
 
     def output(self, watcher: WatcherView, stream: str, config: StreamConfig | None) -> Any:
         """Return the stream object that a plugin chose for `stream` ("stdout" or "stderr"), or None."""
-        arguments = {"watcher": watcher, "stream": stream, "config": config}
-        for implementation in self._implementations("output"):
+        return next(self._offers("output", watcher, watcher=watcher, stream=stream, config=config), None)
+
+    def _offers(self, hook: str, about: WatcherView, **arguments: Any) -> Iterator[Any]:
+        """Yield the answers of plain functions that are not None."""
+        for implementation in self._implementations(hook):
             try:
                 answer = _plain(_invoke(implementation, arguments))
             except (Exception, SystemExit) as error:  # noqa: BLE001  it is logged, with its plugin's name
-                self._report("output", implementation, error, watcher)
+                self._report(hook, implementation, error, about)
                 continue
             if answer is not None:
-                return answer
-        return None
+                yield answer
 
     # Control
 

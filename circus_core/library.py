@@ -8,26 +8,21 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 from circus_core.arbiter import Arbiter, Control, ControlFactory, PluginBackends
 from circus_core.backends import Backend
 from circus_core.clock import SystemClock
-from circus_core.config.mappings import (
-    arbiter_from_mapping,
-    plugin_from_mapping,
-    socket_from_mapping,
-    watcher_from_mapping,
-)
-from circus_core.config.model import Config
+from circus_core.config.mappings import watcher_from_mapping
+from circus_core.config.model import Config, PluginConfig, SocketConfig, WatcherConfig
 from circus_core.config.problems import raise_errors
 from circus_core.control.controller import Controller
 from circus_core.control.dispatch import Dispatcher
 from circus_core.control.endpoints import KeptEndpoints
 from circus_core.drivers import Drivers
 from circus_core.errors import CommandError
-from circus_core.loading import ConfigFile
+from circus_core.loading import ConfigFile, config_from_mappings
 from circus_core.observed import Worker
 from circus_core.plugin.lookup import load_plugin
 from circus_core.plugin.processes import PluginProcesses
@@ -77,6 +72,47 @@ class EmbeddedArbiter(Arbiter):
         self._background = background
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+
+    @classmethod
+    def from_mappings(
+        cls,
+        watchers: Iterable[Mapping[str, Any] | WatcherConfig],
+        *,
+        plugins: Iterable[Mapping[str, Any] | PluginConfig] = (),
+        sockets: Iterable[Mapping[str, Any] | SocketConfig] = (),
+        arbiter: Mapping[str, Any] = MappingProxyType({}),
+        **options: Any,
+    ) -> Self:
+        """Make one with what installed packages add; see get_arbiter. Raises ConfigError.
+
+        Args:
+            arbiter: options of the `[circus]` section.
+            options: of the class.
+        """
+        hooks = plugin_manager()
+        config = config_from_mappings(
+            arbiter=arbiter, watchers=watchers, sockets=sockets, plugins=plugins, hooks=hooks
+        )
+        return cls(config, plugins=hooks, **options)
+
+    @classmethod
+    def from_file(cls, path: str, *, is_remade: bool = False, **options: Any) -> Self:
+        """Make one from a configuration file. Raises ConfigError with every problem.
+
+        Args:
+            is_remade: who runs it makes a new one from the file when it has ended with `is_restarting`, as
+                circusd does; otherwise a restart is one of its watchers.
+            options: of the class.
+        """
+        hooks, drivers = plugin_manager(), Drivers()
+        file = ConfigFile(path, plugins=hooks, drivers=drivers)
+        result = file.read()
+        raise_errors(result.problems)
+        if result.config is None:
+            raise AssertionError("a file without errors gives a configuration")
+        if is_remade:
+            options["check_config"] = lambda: raise_errors(file.read().problems)
+        return cls(result.config, plugins=hooks, file=file, **options)
 
     def start(self) -> Awaitable[None] | None:
         """Begin. In a running loop: to be awaited, done when the watchers are being started."""
@@ -202,7 +238,7 @@ def get_arbiter(
         background: run in a thread.
         plugins: a mapping per plugin, `use` at least.
         sockets: a mapping per socket, `name` at least.
-        arbiter: further options of the `[circus]` section.
+        arbiter: further options of the `[circus]` section, also those of installed packages.
         with_endpoints: False: nothing is bound, the arbiter is driven from this program only.
 
     Raises:
@@ -215,30 +251,38 @@ def get_arbiter(
         section["endpoint"] = controller
     if pubsub_endpoint is not None:
         section["pubsub_endpoint"] = pubsub_endpoint
-    config = Config(
-        arbiter=arbiter_from_mapping(section),
-        watchers=tuple(watcher_from_mapping(mapping) for mapping in watchers),
-        sockets=tuple(socket_from_mapping(mapping) for mapping in sockets),
-        plugins=tuple(plugin_from_mapping(mapping) for mapping in plugins),
+    return EmbeddedArbiter.from_mappings(
+        watchers,
+        plugins=plugins,
+        sockets=sockets,
+        arbiter=section,
+        background=background,
+        with_endpoints=with_endpoints,
     )
-    return EmbeddedArbiter(config, background=background, with_endpoints=with_endpoints)
 
 
 def arbiter_from_file(path: str, *, background: bool = False, **options: Any) -> EmbeddedArbiter:
     """Make an arbiter from a configuration file. Raises ConfigError with every problem."""
-    plugins, drivers = plugin_manager(), Drivers()
-    file = ConfigFile(path, plugins=plugins, drivers=drivers)
-    result = file.read()
-    raise_errors(result.problems)
-    if result.config is None:
-        raise AssertionError("a file without errors gives a configuration")
-    return EmbeddedArbiter(result.config, background=background, plugins=plugins, file=file, **options)
+    return EmbeddedArbiter.from_file(path, background=background, **options)
 
 
-def start_process(cmd: str, **options: Any) -> Process:
+def start_process(
+    cmd: str,
+    *,
+    wid: int = 1,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    sockets: Mapping[str, int] = MappingProxyType({}),
+    **options: Any,
+) -> Process:
     """Start one process without a watcher or a loop; it is not kept alive.
 
     Args:
+        wid: what `$(circus.wid)` stands for.
+        stdin, stdout, stderr: a descriptor, or subprocess.DEVNULL; None: this program's own, except that
+            stdin is closed unless close_child_stdin is False.
+        sockets: descriptors by lower-case name, for `$(circus.sockets.NAME)` and use_sockets.
         options: of a `[watcher:NAME]` section, such as `env`, `shell` or `working_dir`.
 
     Raises:
@@ -247,10 +291,12 @@ def start_process(cmd: str, **options: Any) -> Process:
     config = watcher_from_mapping({"cmd": cmd, **options})
     backend: Backend = Drivers().load("circus.backends", config.backend)(loop=None, subreaper=False)
     clock = SystemClock()
-    worker = Worker(wid=1, serial=0, generation=1, state=ProcessState.RUNNING, started=clock.monotonic())
+    worker = Worker(wid=wid, serial=0, generation=1, state=ProcessState.RUNNING, started=clock.monotonic())
     process = Process(config, worker, backend=backend, clock=clock)
-    streams = StandardStreams(stdin=subprocess.DEVNULL if config.close_child_stdin else None)
-    process.spawn(spawn_request(config, worker.wid, env=config.env, sockets={}, streams=streams))
+    if stdin is None and config.close_child_stdin:
+        stdin = subprocess.DEVNULL
+    streams = StandardStreams(stdin=stdin, stdout=stdout, stderr=stderr)
+    process.spawn(spawn_request(config, worker.wid, env=config.env, sockets=sockets, streams=streams))
     return process
 
 

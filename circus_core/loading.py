@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,13 @@ from circus_core.clock import SystemClock
 from circus_core.config.check import CheckReport
 from circus_core.config.environment import Daemon as Inherited
 from circus_core.config.load import LoadResult, load
-from circus_core.config.model import Config, WatcherConfig
+from circus_core.config.mappings import (
+    arbiter_from_mapping,
+    plugin_from_mapping,
+    socket_from_mapping,
+    watcher_from_mapping,
+)
+from circus_core.config.model import Config, PluginConfig, SocketConfig, WatcherConfig
 from circus_core.config.problems import Level, Problem, raise_errors
 from circus_core.config.raw import RawFile, RawSection, RawValue, Reader
 from circus_core.drivers import Drivers, missing_extras
@@ -21,7 +27,14 @@ from circus_core.hooks import Hooks
 from circus_core.plugins import HookPlugins, plugin_manager
 from circus_core.section_hooks import hook_complaints
 
-__all__ = ["ConfigFile", "check_config", "config_from_file", "load_config", "load_options"]
+__all__ = [
+    "ConfigFile",
+    "check_config",
+    "config_from_file",
+    "config_from_mappings",
+    "load_config",
+    "load_options",
+]
 
 
 class ConfigFile:
@@ -111,6 +124,46 @@ def config_from_file(path: str | Path) -> Config:
     if result.config is None:
         raise AssertionError("a file without errors gives a configuration")
     return result.config
+
+
+def config_from_mappings(
+    *,
+    arbiter: Mapping[str, Any],
+    watchers: Iterable[Mapping[str, Any] | WatcherConfig],
+    sockets: Iterable[Mapping[str, Any] | SocketConfig],
+    plugins: Iterable[Mapping[str, Any] | PluginConfig],
+    hooks: HookPlugins,
+) -> Config:
+    """Make a configuration as a file would give it; what is ready already is taken as it is.
+
+    Args:
+        hooks: declare further options, and may add to the configuration.
+
+    Raises:
+        ConfigError: with every problem of the first part that has one.
+        PluginError: a hook plugin declares options that can't be used.
+    """
+    installed = _hooks(hooks)
+    extra = installed.register_options()
+    section = arbiter_from_mapping(arbiter, extra_options=extra)
+    config = Config(
+        arbiter=section,
+        watchers=tuple(
+            each if isinstance(each, WatcherConfig) else watcher_from_mapping(each, extra_options=extra)
+            for each in watchers
+        ),
+        sockets=tuple(
+            each if isinstance(each, SocketConfig) else socket_from_mapping(each, extra_options=extra)
+            for each in sockets
+        ),
+        plugins=tuple(
+            each
+            if isinstance(each, PluginConfig)
+            else plugin_from_mapping(each, extra_options=extra, debug=section.debug)
+            for each in plugins
+        ),
+    )
+    return installed.config_loaded(config)
 
 
 def check_config(path: str | Path) -> LoadResult:

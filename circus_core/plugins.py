@@ -17,7 +17,17 @@ __all__ = ["HOOK_GROUP", "HookPlugins", "check_plugin", "plugin_manager"]
 HOOK_GROUP: Final = "circus"
 """The group of entry points that name hook plugins."""
 
-_PLAIN = frozenset({"register_options", "read_config", "config_loaded", "config_diff", "event", "output"})
+_PLAIN = frozenset(
+    {
+        "register_options",
+        "read_config",
+        "config_loaded",
+        "config_diff",
+        "event",
+        "function_views",
+        "output",
+    }
+)
 """Hooks that are called where nothing can be awaited."""
 
 

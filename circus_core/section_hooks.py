@@ -40,6 +40,8 @@ _STOPS_WATCHER: Final = frozenset({"after_start", "before_spawn", "after_spawn"}
 _GONE: Final = 2
 """`process_status` of a process that does not exist any more, in the numbers of Circus 0.19."""
 
+Views = Callable[[WatcherView, ArbiterView], tuple[object, object]]
+
 _Pending = Awaitable[Verdict] | None
 """None: the watcher's section says nothing about this hook."""
 
@@ -54,8 +56,19 @@ class SectionHooks:
 
     hook_timeout: float | None = None
 
-    def __init__(self, *, workers: Workers, publish: Publish, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        workers: Workers,
+        publish: Publish,
+        clock: Clock,
+        views: Views | None = None,
+    ) -> None:
+        """Args:
+        views: returns what functions get as `watcher` and `arbiter`; None: they get the views.
+        """
         self.arbiter: ArbiterView | None = None
+        self._views = views
         self._workers = workers
         self._publish = publish
         self._clock = clock
@@ -120,10 +133,14 @@ class SectionHooks:
         hook = watcher.config.hooks.get(name)
         if hook is None:
             return None
-        function = partial(
-            _call, hook.target, watcher=watcher, arbiter=self.arbiter, hook_name=name, **extras
-        )
+        seen, arbiter = self._seen(watcher)
+        function = partial(_call, hook.target, watcher=seen, arbiter=arbiter, hook_name=name, **extras)
         return self._judge(name, watcher, hook, function)
+
+    def _seen(self, watcher: WatcherView) -> tuple[object, object | None]:
+        if self.arbiter is None or self._views is None:
+            return watcher, self.arbiter
+        return self._views(watcher, self.arbiter)
 
     async def _judge(
         self, name: str, watcher: WatcherView, hook: HookConfig, function: Callable[[], object]
@@ -148,7 +165,7 @@ class SectionHooks:
         name = "extended_stats"
         copy = dict(stats)
         # 0.19 passes the first three by position, and functions in the field name them as they like.
-        function = partial(_call, hook.target, watcher, self.arbiter, name, pid=pid, stats=copy)
+        function = partial(_call, hook.target, *self._seen(watcher), name, pid=pid, stats=copy)
         try:
             await self._run(function, name, watcher)
             json.dumps(copy, allow_nan=False)  # else the answer could not be sent

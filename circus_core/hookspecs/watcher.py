@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circus_core.hookspecs.markers import hookspec
 from circus_core.hookspecs.verdict import Answer
-from circus_core.views import WatcherView
+from circus_core.views import ArbiterView, WatcherView
 
 __all__ = [
     "after_reload",
@@ -14,6 +14,7 @@ __all__ = [
     "before_reload",
     "before_start",
     "before_stop",
+    "function_views",
 ]
 
 
@@ -170,4 +171,27 @@ def after_resize(watcher: WatcherView, previous: int) -> None:
         @hookimpl
         def after_resize(watcher, previous):
             log.info("%s: from %d to %d", watcher.name, previous, watcher.numprocesses)
+    """
+
+
+@hookspec
+def function_views(watcher: WatcherView, arbiter: ArbiterView) -> tuple[object, object] | None:
+    """Choose what a function named in a watcher's section gets as `watcher` and `arbiter`.
+
+    When: before each call of such a function; a plain function.
+
+    Args:
+        watcher: whose section names the function.
+        arbiter: its arbiter.
+
+    Returns:
+        both, in this order; or None: they are these two.
+
+    Combining: the first answer counts.
+    Failure: logged and published as `hook_failure`; the next plugin is asked.
+
+    Example:
+        @hookimpl
+        def function_views(watcher, arbiter):
+            return OldWatcher(watcher), OldArbiter(arbiter)
     """

@@ -225,6 +225,11 @@ def output_goes_to_a_journal(scene: Scene) -> bool:
     return bool(scene.call("output", WEB, "stderr", None, **journals) == ("web", "stderr"))
 
 
+def functions_get_old_faces(scene: Scene) -> bool:
+    faces = {"OldWatcher": lambda watcher: ("old", watcher), "OldArbiter": lambda arbiter: ("old", arbiter)}
+    return bool(scene.call("function_views", WEB, ARBITER, **faces) == (("old", WEB), ("old", ARBITER)))
+
+
 def nothing_is_changed_on_a_day_off(scene: Scene) -> bool:
     def asked(access: str, is_workday: bool) -> bool:
         days = SimpleNamespace(is_workday=lambda: is_workday)
@@ -319,6 +324,7 @@ CHECKS: Mapping[str, Callable[[Scene], bool]] = {
     "before_reload": unfinished_code_is_not_loaded,
     "after_reload": a_deployment_is_finished,
     "after_resize": what_is_logged("after_resize", (WEB, 3), "web: from 3 to 1"),
+    "function_views": functions_get_old_faces,
     "before_spawn": memory_decides_about_a_spawn,
     "after_spawn": a_process_joins_its_group,
     "process_ready": what_is_logged("process_ready", (WEB, PROCESS), "web.1 ready after 5.0 s"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -307,6 +307,7 @@ def _call_everything(hooks: Hooks) -> None:
     hooks.config_diff(Config(), Config())
     hooks.event(SPAWNED)
     hooks.output(AWatcher(), "stdout", None)
+    hooks.function_views(AWatcher(), cast(Any, object()))
 
 
 def test_every_hook_has_a_method_that_hands_over_every_argument() -> None:
