@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from circus_core.cli.signals import SignalWatcher
     from circus_core.clients.asking import ReceivedEvent
     from circus_core.clients.async_client import AsyncCircusClient
+    from circus_core.clients.channel import reachable
     from circus_core.clients.client import CircusClient
     from circus_core.clients.subscription import Subscription
     from circus_core.clients.tunnel import Tunnel, open_tunnel
@@ -55,7 +56,13 @@ if TYPE_CHECKING:
     )
     from circus_core.events import Event
     from circus_core.hookspecs import Verdict, hookimpl
-    from circus_core.library import EmbeddedArbiter, arbiter_from_file, get_arbiter, start_process
+    from circus_core.library import (
+        EmbeddedArbiter,
+        arbiter_from_file,
+        get_arbiter,
+        plan_process,
+        start_process,
+    )
     from circus_core.loading import config_from_file
     from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
@@ -127,6 +134,8 @@ __all__ = [
     "hookimpl",
     "measure",
     "open_tunnel",
+    "plan_process",
+    "reachable",
     "run_circus_plugin",
     "run_circusctl",
     "run_circusd",
@@ -144,6 +153,7 @@ _MODULES: Final = {
     "cli.signals": ["SignalWatcher"],
     "clients.asking": ["ReceivedEvent"],
     "clients.async_client": ["AsyncCircusClient"],
+    "clients.channel": ["reachable"],
     "backends": ["Backend", "Child", "SpawnRequest"],
     "clients.client": ["CircusClient"],
     "clients.subscription": ["Subscription"],
@@ -183,7 +193,7 @@ _MODULES: Final = {
     "hookspecs": ["Verdict", "hookimpl"],
     "access.identity": ["Identity"],
     "access.keys": ["secure"],
-    "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "start_process"],
+    "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "plan_process", "start_process"],
     "loading": ["config_from_file"],
     "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
