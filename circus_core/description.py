@@ -68,6 +68,7 @@ def _command(config: WatcherConfig) -> dict[str, Any]:
     return {
         "cmd": config.cmd,
         "args": config.args,
+        "shell": config.shell,
         "working_dir": config.working_dir,
         "uid": config.uid,
         "gid": config.gid,
