@@ -1,0 +1,10 @@
+"""WatchDog: replaces processes that give no sign of life."""
+
+from circus.plugins.overriding import ReceivingPlugin
+from circus_watchdog.plugin import WatchDog as CoreWatchDog
+
+__all__ = ["WatchDog"]
+
+
+class WatchDog(ReceivingPlugin, CoreWatchDog):
+    """See circus_watchdog.plugin."""
