@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
     from circus_core.process_info import Measured, measure
+    from circus_core.shown_options import shown_options
     from circus_core.sockets import CircusSocket
     from circus_core.states import ProcessState, WatcherState
     from circus_core.views import ArbiterView, ProcessView, WatcherView
@@ -142,6 +143,7 @@ __all__ = [
     "seconds",
     "secure",
     "set_option",
+    "shown_options",
     "socket_from_mapping",
     "start_process",
     "watcher_from_mapping",
@@ -198,6 +200,7 @@ _MODULES: Final = {
     "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
     "process_info": ["Measured", "measure"],
+    "shown_options": ["shown_options"],
     "sockets": ["CircusSocket"],
     "states": ["ProcessState", "WatcherState"],
     "clients.tunnel": ["Tunnel", "open_tunnel"],

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 from circus_core.arbiter import Arbiter, Control, ControlFactory, PluginBackends
-from circus_core.backends import Backend
+from circus_core.backends import Backend, SpawnRequest
 from circus_core.clock import SystemClock
 from circus_core.config.mappings import watcher_from_mapping
 from circus_core.config.model import Config, PluginConfig, SocketConfig, WatcherConfig
@@ -38,6 +39,7 @@ __all__ = [
     "arbiter_from_file",
     "control_with",
     "get_arbiter",
+    "plan_process",
     "plugins_with",
     "start_process",
 ]
@@ -274,6 +276,7 @@ def start_process(
     stdout: int | None = None,
     stderr: int | None = None,
     sockets: Mapping[str, int] = MappingProxyType({}),
+    pass_fds: Collection[int] = (),
     **options: Any,
 ) -> Process:
     """Start one process without a watcher or a loop; it is not kept alive.
@@ -283,21 +286,43 @@ def start_process(
         stdin, stdout, stderr: a descriptor, or subprocess.DEVNULL; None: this program's own, except that
             stdin is closed unless close_child_stdin is False.
         sockets: descriptors by lower-case name, for `$(circus.sockets.NAME)` and use_sockets.
+        pass_fds: descriptors that it inherits under their number.
         options: of a `[watcher:NAME]` section, such as `env`, `shell` or `working_dir`.
 
     Raises:
         ConfigError, SpawnError: an option does not fit, or it can't be started.
     """
     config = watcher_from_mapping({"cmd": cmd, **options})
+    request = _request(config, wid, stdin=stdin, stdout=stdout, stderr=stderr, sockets=sockets)
+    request = replace(request, pass_fds=(*request.pass_fds, *pass_fds))
     backend: Backend = Drivers().load("circus.backends", config.backend)(loop=None, subreaper=False)
     clock = SystemClock()
     worker = Worker(wid=wid, serial=0, generation=1, state=ProcessState.RUNNING, started=clock.monotonic())
     process = Process(config, worker, backend=backend, clock=clock)
+    process.spawn(request)
+    return process
+
+
+def plan_process(
+    cmd: str, *, wid: int = 1, sockets: Mapping[str, int] = MappingProxyType({}), **options: Any
+) -> SpawnRequest:
+    """Return what start_process() would start, with all variables substituted. Raises as it does."""
+    return _request(watcher_from_mapping({"cmd": cmd, **options}), wid, sockets=sockets)
+
+
+def _request(
+    config: WatcherConfig,
+    wid: int,
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    sockets: Mapping[str, int],
+) -> SpawnRequest:
     if stdin is None and config.close_child_stdin:
         stdin = subprocess.DEVNULL
     streams = StandardStreams(stdin=stdin, stdout=stdout, stderr=stderr)
-    process.spawn(spawn_request(config, worker.wid, env=config.env, sockets=sockets, streams=streams))
-    return process
+    return spawn_request(config, wid, env=config.env, sockets=sockets, streams=streams)
 
 
 def control_with(drivers: Drivers, kept: KeptEndpoints | None = None) -> ControlFactory:
