@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         StreamConfig,
         WatcherConfig,
     )
-    from circus_core.config.options import Option
+    from circus_core.config.options import Effect, Option
     from circus_core.config.units import BOOL, NUMBER, SIGNAL, TEXT, Kind, seconds, whole
     from circus_core.errors import (
         AlreadyExistError,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         plan_process,
         start_process,
     )
-    from circus_core.loading import config_from_file
+    from circus_core.loading import config_from_file, sections_from_file
     from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
     from circus_core.process_info import Measured, measure
@@ -95,6 +95,7 @@ __all__ = [
     "Command",
     "Config",
     "ConfigError",
+    "Effect",
     "EmbeddedArbiter",
     "EndpointError",
     "Event",
@@ -141,6 +142,7 @@ __all__ = [
     "run_circusctl",
     "run_circusd",
     "seconds",
+    "sections_from_file",
     "secure",
     "set_option",
     "shown_options",
@@ -174,7 +176,7 @@ _MODULES: Final = {
         "StreamConfig",
         "WatcherConfig",
     ],
-    "config.options": ["Option"],
+    "config.options": ["Effect", "Option"],
     "config.units": ["BOOL", "NUMBER", "SIGNAL", "TEXT", "Kind", "seconds", "whole"],
     "errors": [
         "AlreadyExistError",
@@ -196,7 +198,7 @@ _MODULES: Final = {
     "access.identity": ["Identity"],
     "access.keys": ["secure"],
     "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "plan_process", "start_process"],
-    "loading": ["config_from_file"],
+    "loading": ["config_from_file", "sections_from_file"],
     "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
     "process_info": ["Measured", "measure"],

@@ -2,7 +2,8 @@
 
 The names in `__all__` are promised: the commands, for `CircusClient.run`, what their results are, and what
 commands of other packages are made of: `LocalCommand`, `Answer`, `Conversation`, `Result`, and the arguments
-`Word`, `Option` and `Switch`. Each is imported when it is first used.
+`Word`, `Option` and `Switch`; `parse` gets `Properties`, `execute` a `ControlledArbiter`. Each is imported when
+it is first used.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from circus_core.commands.plan import Plan
     from circus_core.commands.planned import Planned
     from circus_core.commands.plugin import Plugin
+    from circus_core.commands.properties import Properties
     from circus_core.commands.quit import Quit
     from circus_core.commands.reload import Reload
     from circus_core.commands.reloadconfig import Reloadconfig
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from circus_core.commands.stats import Stats, StatsResult
     from circus_core.commands.status import Status, StatusResult
     from circus_core.commands.stop import Stop
+    from circus_core.commands.target import ControlledArbiter
 
 __all__ = [
     "Add",
@@ -61,6 +64,7 @@ __all__ = [
     "Check",
     "Checked",
     "Completion",
+    "ControlledArbiter",
     "Conversation",
     "Decr",
     "Describe",
@@ -93,6 +97,7 @@ __all__ = [
     "Plan",
     "Planned",
     "Plugin",
+    "Properties",
     "Quit",
     "Reload",
     "Reloadconfig",
@@ -141,6 +146,7 @@ _MODULES: Final = {
     "plan": ["Plan"],
     "planned": ["Planned"],
     "plugin": ["Plugin"],
+    "properties": ["Properties"],
     "quit": ["Quit"],
     "reload": ["Reload"],
     "reloadconfig": ["Reloadconfig"],
@@ -155,6 +161,7 @@ _MODULES: Final = {
     "stats": ["Stats", "StatsResult"],
     "status": ["Status", "StatusResult"],
     "stop": ["Stop"],
+    "target": ["ControlledArbiter"],
 }
 _HOMES: Final = MappingProxyType({name: home for home, names in _MODULES.items() for name in names})
 
