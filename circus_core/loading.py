@@ -11,7 +11,7 @@ from typing import Any
 from circus_core.clock import SystemClock
 from circus_core.config.check import CheckReport
 from circus_core.config.environment import Daemon as Inherited
-from circus_core.config.load import LoadResult, load
+from circus_core.config.load import LoadResult, load, read_sections
 from circus_core.config.mappings import (
     arbiter_from_mapping,
     plugin_from_mapping,
@@ -34,6 +34,7 @@ __all__ = [
     "config_from_mappings",
     "load_config",
     "load_options",
+    "sections_from_file",
 ]
 
 
@@ -124,6 +125,21 @@ def config_from_file(path: str | Path) -> Config:
     if result.config is None:
         raise AssertionError("a file without errors gives a configuration")
     return result.config
+
+
+def sections_from_file(path: str | Path) -> tuple[dict[str, dict[str, Any]], list[Path]]:
+    """Return the sections of a file and of all it includes, by name, and the files; blocks.
+
+    Nothing is checked; values are as written, from an ini file text.
+
+    Raises:
+        ConfigError: a file can't be read, or a line of it can't be understood.
+    """
+    reader_for = load_options(plugins=plugin_manager(), drivers=Drivers())["reader_for"]
+    sections, files = read_sections(path, reader_for)
+    return {
+        name: {key: raw.value for key, raw in section.values.items()} for name, section in sections.items()
+    }, files
 
 
 def config_from_mappings(

@@ -20,7 +20,7 @@ from circus_core.config.raw import RawFile, Reader, Sections, merge
 from circus_core.config.substitute import Scope, expand_env
 from circus_core.errors import CircusError
 
-__all__ = ["LoadResult", "builtin_reader", "load", "load_or_raise"]
+__all__ = ["LoadResult", "builtin_reader", "load", "load_or_raise", "read_sections"]
 
 _WILDCARDS = "*?["
 
@@ -90,6 +90,22 @@ def load_or_raise(path: str | Path, **options: Any) -> Config:
     return result.config
 
 
+def read_sections(
+    path: str | Path, reader_for: Callable[[Path], Reader] = builtin_reader
+) -> tuple[Sections, list[Path]]:
+    """Return the sections of a file and of all it includes, as written, and the files.
+
+    Raises:
+        ConfigError: a file can't be read, or a line of it can't be understood.
+    """
+    report = Report()
+    context = Context(table=Table(), daemon=Daemon.current(None), report=report)
+    files = _Files(Path(path), reader_for, context)
+    sections = files.read()
+    raise_errors(tuple(sorted(report.problems, key=files.order)))
+    return sections, files.names
+
+
 class _Files:
     """The main file and what it includes, each read once."""
 
@@ -100,6 +116,11 @@ class _Files:
         self._scope = Scope(context.daemon.environ)
         self._seen: list[Path] = []
         self.has_main = False
+
+    @property
+    def names(self) -> list[Path]:
+        """Those that were read, the main file first."""
+        return list(self._seen)
 
     def order(self, problem: Problem) -> tuple[int, int]:
         """Sort key: by file as they were read, then by line."""
