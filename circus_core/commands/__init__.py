@@ -2,8 +2,8 @@
 
 The names in `__all__` are promised: the commands, for `CircusClient.run`, what their results are, and what
 commands of other packages are made of: `LocalCommand`, `Answer`, `Conversation`, `Result`, and the arguments
-`Word`, `Option` and `Switch`; `parse` gets `Properties`, `execute` a `ControlledArbiter`. Each is imported when
-it is first used.
+`Word`, `Option` and `Switch`; `parse` gets `Properties`, `execute` a `ControlledArbiter`. Each is imported
+when it is first used.
 """
 
 from __future__ import annotations
