@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from circus_core.clients.subscription import Subscription
     from circus_core.clients.tunnel import Tunnel, open_tunnel
     from circus_core.commands.command import Command
+    from circus_core.commands.watcher_options import settable
     from circus_core.config.mappings import set_option, socket_from_mapping, watcher_from_mapping
     from circus_core.config.model import (
         ArbiterConfig,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         StreamConfig,
         WatcherConfig,
     )
-    from circus_core.config.options import Effect, Option
+    from circus_core.config.options import OPTIONS, Effect, Option
     from circus_core.config.units import BOOL, NUMBER, SIGNAL, TEXT, Kind, seconds, whole
     from circus_core.errors import (
         AlreadyExistError,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOL",
     "NUMBER",
+    "OPTIONS",
     "SIGNAL",
     "TEXT",
     "AlreadyExistError",
@@ -145,6 +147,7 @@ __all__ = [
     "sections_from_file",
     "secure",
     "set_option",
+    "settable",
     "shown_options",
     "socket_from_mapping",
     "start_process",
@@ -166,6 +169,7 @@ _MODULES: Final = {
     "cli.logs": ["configure_logging"],
     "cli.pidfile": ["PidFile"],
     "commands.command": ["Command"],
+    "commands.watcher_options": ["settable"],
     "config.mappings": ["set_option", "socket_from_mapping", "watcher_from_mapping"],
     "config.model": [
         "ArbiterConfig",
@@ -176,7 +180,7 @@ _MODULES: Final = {
         "StreamConfig",
         "WatcherConfig",
     ],
-    "config.options": ["Effect", "Option"],
+    "config.options": ["OPTIONS", "Effect", "Option"],
     "config.units": ["BOOL", "NUMBER", "SIGNAL", "TEXT", "Kind", "seconds", "whole"],
     "errors": [
         "AlreadyExistError",
