@@ -213,7 +213,7 @@ class Hooks:
         """Return the stream object that a plugin chose for `stream` ("stdout" or "stderr"), or None."""
         return next(self._offers("output", watcher, watcher=watcher, stream=stream, config=config), None)
 
-    def _offers(self, hook: str, about: WatcherView, **arguments: Any) -> Iterator[Any]:
+    def _offers(self, hook: str, about: WatcherView | None, **arguments: Any) -> Iterator[Any]:
         """Yield the answers of plain functions that are not None."""
         for implementation in self._implementations(hook):
             try:
@@ -225,6 +225,10 @@ class Hooks:
                 yield answer
 
     # Control
+
+    def find_command(self, name: str) -> Any:
+        """Return the command that a plugin provides, or None."""
+        return next(self._offers("find_command", None, name=name), None)
 
     async def authorize(
         self, identity: Identity, command: str, properties: Mapping[str, Any], access: str

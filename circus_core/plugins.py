@@ -24,6 +24,7 @@ _PLAIN = frozenset(
         "config_loaded",
         "config_diff",
         "event",
+        "find_command",
         "function_views",
         "output",
     }

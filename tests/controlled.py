@@ -377,6 +377,9 @@ class FakeArbiter:
 class NoHooks:
     """Lets everything pass."""
 
+    def find_command(self, name: str, /) -> None:
+        return None
+
     async def authorize(
         self, identity: object, command: str, properties: Mapping[str, Any], access: str, /
     ) -> Verdict:

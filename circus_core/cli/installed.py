@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from circus_core.errors import DriverError, UnknownCommandError
@@ -75,7 +76,7 @@ class InstalledCommands:
 
 def _load(place: str) -> Command[Any, Any]:
     module, _, attribute = place.partition(":")
-    found: Command[Any, Any] = getattr(importlib.import_module(module), attribute)()
+    found: Command[Any, Any] = attrgetter(attribute)(importlib.import_module(module))()
     return found
 
 

@@ -22,6 +22,10 @@ class Properties:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
+    def everything(self) -> dict[str, Any]:
+        """Return all of them as they came."""
+        return dict(self._values)
+
     def text(self, key: str) -> str:
         """Return a required text."""
         return self._text(key, self._required(key))

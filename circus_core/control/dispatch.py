@@ -32,6 +32,8 @@ FindCommand = Callable[[str], Command[Any, Any]]
 class ControlHooks(Protocol):
     """The hooks around commands; see the specifications in `circus_core.hookspecs.control`."""
 
+    def find_command(self, name: str, /) -> Command[Any, Any] | None: ...
+
     async def authorize(
         self, identity: Identity, command: str, properties: Mapping[str, Any], access: str, /
     ) -> Verdict: ...
@@ -148,7 +150,10 @@ class Dispatcher:
         try:
             return self._find_command(name)
         except UnknownDriverError as error:
-            raise UnknownCommandError(name) from error
+            found = self._hooks.find_command(name)
+            if found is None:
+                raise UnknownCommandError(name) from error
+            return found
         except DriverError as error:  # somebody has installed it, so somebody wants to know
             log.warning("command '%s': %s", name, error)
             raise UnknownCommandError(name) from error

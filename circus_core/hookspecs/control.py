@@ -9,7 +9,29 @@ from circus_core.access.identity import Identity
 from circus_core.hookspecs.markers import hookspec
 from circus_core.hookspecs.verdict import Answer
 
-__all__ = ["after_command", "authorize", "before_command"]
+__all__ = ["after_command", "authorize", "before_command", "find_command"]
+
+
+@hookspec
+def find_command(name: str) -> Any:
+    """Provide a command that no installed package names as an entry point.
+
+    When: at each request for a command that is not installed; a plain function.
+
+    Args:
+        name: of the command.
+
+    Returns:
+        an object of a subclass of `Command`, or None.
+
+    Combining: the first answer counts.
+    Failure: logged; the next plugin is asked.
+
+    Example:
+        @hookimpl
+        def find_command(name):
+            return Greet() if name == "greet" else None
+    """
 
 
 @hookspec

@@ -230,6 +230,12 @@ def functions_get_old_faces(scene: Scene) -> bool:
     return bool(scene.call("function_views", WEB, ARBITER, **faces) == (("old", WEB), ("old", ARBITER)))
 
 
+def a_command_is_provided(scene: Scene) -> bool:
+    return scene.call("find_command", "greet", Greet=lambda: "hello") == "hello" and (
+        scene.call("find_command", "other", Greet=lambda: "hello") is None
+    )
+
+
 def nothing_is_changed_on_a_day_off(scene: Scene) -> bool:
     def asked(access: str, is_workday: bool) -> bool:
         days = SimpleNamespace(is_workday=lambda: is_workday)
@@ -339,6 +345,7 @@ CHECKS: Mapping[str, Callable[[Scene], bool]] = {
     "event": events_are_counted,
     "extended_stats": figures_are_added,
     "output": output_goes_to_a_journal,
+    "find_command": a_command_is_provided,
     "authorize": nothing_is_changed_on_a_day_off,
     "before_command": commands_are_noted,
     "after_command": outcomes_are_counted,

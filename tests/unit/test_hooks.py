@@ -307,6 +307,7 @@ def _call_everything(hooks: Hooks) -> None:
     hooks.config_diff(Config(), Config())
     hooks.event(SPAWNED)
     hooks.output(AWatcher(), "stdout", None)
+    hooks.find_command("greet")
     hooks.function_views(AWatcher(), cast(Any, object()))
 
 
