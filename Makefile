@@ -8,7 +8,8 @@ JOBS = 3
 STAMP = $(VENV)/.requirements-installed
 CIRCUS019 = .venv-peers/circus-0.19
 STATSD = .venv-peers/statsd
-PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed
+SUPERVISOR = .venv-peers/supervisor
+PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed $(SUPERVISOR)/.requirements-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_USE_PEP517 = 1
@@ -52,6 +53,12 @@ $(CIRCUS019)/.requirements-installed: tests/peers/circus019.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(CIRCUS019)
 	$(CIRCUS019)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+$(SUPERVISOR)/.requirements-installed: tests/peers/supervisor.txt
+	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(SUPERVISOR)
+	$(SUPERVISOR)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 # The original statsd, for node. Without npm its tests are skipped.

@@ -1,0 +1,1 @@
+"""`circusctl convert`: configurations of Supervisor and Procfiles become files of circus-core."""
