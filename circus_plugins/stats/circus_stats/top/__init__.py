@@ -1,0 +1,5 @@
+"""`circus-top`: what watchers and processes cost, live, and keys to act on them.
+
+Data flow one way: `session` hears the daemon and tells `model`; `rows` makes lines of it; `columns` says what
+is in them; `plain` prints them, `app` shows them. Only `app` and what it imports need Textual.
+"""

@@ -1,0 +1,495 @@
+"""What is known of the daemon: told by messages, asked by views. Pure: no I/O, no clock, no terminal.
+
+`now` is always seconds on the monotonic clock; moments of the daemon (`at`) are seconds since the epoch.
+Names are cleaned when they come in: whatever a view takes from here may be written to a terminal.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from circus_stats.top.figures import bytes_of, clean, number_of, whole_of
+
+__all__ = ["NOTHING", "PAST", "Exit", "Figures", "Model", "Past", "Process", "Socket", "Watcher", "key_of"]
+
+PAST: Final = 120
+"""Values kept for sparklines; one for each time that the daemon tells."""
+
+OWN: Final = "circus"
+"""Name in the stream of statistics under which the daemon's own processes come."""
+
+_SOCKETS: Final = "sockets"
+
+Past = deque[float | None]
+
+
+def key_of(name: str) -> str:
+    """Return the name of a watcher as topics have it. Circus 0.19 uses both forms for one watcher."""
+    return name.lower().replace(" ", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a process costs, or all of a watcher; None: unknown.
+
+    Attributes:
+        cpu, mem: percent of one core and of the machine's memory.
+        rss, vms: bytes.
+        age: seconds; of several processes that of the oldest.
+        read_rate, write_rate: bytes per second from and to storage.
+    """
+
+    cpu: float | None = None
+    mem: float | None = None
+    rss: int | None = None
+    vms: int | None = None
+    age: float | None = None
+    threads: int | None = None
+    fds: int | None = None
+    read_rate: float | None = None
+    write_rate: float | None = None
+
+    @classmethod
+    def of(cls, stat: Mapping[str, Any]) -> Figures:
+        """Read a message of the stream or an `info` of the command `stats`; descendants count too."""
+        family = stat.get("family")
+        if isinstance(family, Mapping):
+            return cls._of_family(family, number_of(stat.get("age")))
+        own = cls(
+            cpu=number_of(stat.get("cpu")),
+            mem=number_of(stat.get("mem")),
+            rss=bytes_of(stat.get("mem_info1")),
+            vms=bytes_of(stat.get("mem_info2")),
+            age=number_of(stat.get("age")),
+        )
+        children = stat.get("children")
+        if not isinstance(children, list) or not children:
+            return own
+        return cls.sum([own, *(cls.of(child) for child in children if isinstance(child, Mapping))])
+
+    @classmethod
+    def _of_family(cls, family: Mapping[str, Any], age: float | None) -> Figures:
+        return cls(
+            cpu=number_of(family.get("cpu")),
+            mem=number_of(family.get("mem")),
+            rss=whole_of(family.get("rss")),
+            vms=whole_of(family.get("vms")),
+            age=age,
+            threads=whole_of(family.get("threads")),
+            fds=whole_of(family.get("fds")),
+            read_rate=number_of(family.get("read_rate")),
+            write_rate=number_of(family.get("write_rate")),
+        )
+
+    @classmethod
+    def sum(cls, figures: Sequence[Figures]) -> Figures:
+        """Add up; the age is the largest."""
+        return cls(
+            cpu=_sum(each.cpu for each in figures),
+            mem=_sum(each.mem for each in figures),
+            rss=_whole_sum(each.rss for each in figures),
+            vms=_whole_sum(each.vms for each in figures),
+            age=max((each.age for each in figures if each.age is not None), default=None),
+            threads=_whole_sum(each.threads for each in figures),
+            fds=_whole_sum(each.fds for each in figures),
+            read_rate=_sum(each.read_rate for each in figures),
+            write_rate=_sum(each.write_rate for each in figures),
+        )
+
+
+NOTHING: Final = Figures()
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: `code` is negative for a signal; `at` is 0 if unknown."""
+
+    code: int | None
+    at: float
+    pid: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One process.
+
+    Attributes:
+        label: what it is, for the daemon's own: `circusd`, `circusd-stats`; empty for a worker.
+        state: as `describe` has it; empty if unknown.
+        seen: when something was heard of it the last time.
+    """
+
+    pid: int
+    seen: float
+    label: str = ""
+    command: str = ""
+    user: str = ""
+    wid: int | None = None
+    state: str = ""
+    restarts: int | None = None
+    figures: Figures = NOTHING
+    cpu_past: Past = field(default_factory=lambda: deque(maxlen=PAST))
+    mem_past: Past = field(default_factory=lambda: deque(maxlen=PAST))
+
+
+@dataclass(slots=True, eq=False)
+class Watcher:
+    """One watcher, or the daemon's own processes.
+
+    Attributes:
+        name: how to call it in a command.
+        title: its name as it may be shown.
+        state: active, stopped, starting or stopping; empty if unknown.
+        wanted: how many processes it is to have; None if unknown.
+        restarts: None if the daemon did not tell.
+        respawned: how many were started after one had ended, since we listen.
+        is_listed: the daemon named it; the others are there as long as something is heard of them.
+    """
+
+    key: str
+    name: str
+    title: str
+    seen: float
+    state: str = ""
+    reason: str = ""
+    command: str = ""
+    wanted: int | None = None
+    restarts: int | None = None
+    respawned: int = 0
+    last_exit: Exit | None = None
+    is_listed: bool = False
+    processes: dict[int, Process] = field(default_factory=dict)
+    cpu_past: Past = field(default_factory=lambda: deque(maxlen=PAST))
+    mem_past: Past = field(default_factory=lambda: deque(maxlen=PAST))
+    _missing: int = 0
+
+    def call(self, name: str) -> None:
+        """Take the name as it was configured."""
+        if self.name != name:
+            self.name, self.title = name, clean(name)
+
+    def figures(self) -> Figures:
+        """Return the sums over its processes; of ages the largest."""
+        return Figures.sum([process.figures for process in self.processes.values()])
+
+    def process(self, pid: int, now: float) -> Process:
+        """Return a process of it, a new one if it was not known; it was heard of `now`."""
+        process = self.processes.get(pid)
+        if process is None:
+            process = self.processes[pid] = Process(pid, now)
+        process.seen = now
+        return process
+
+    def note_spawn(self, pid: int, now: float) -> None:
+        """Note that a process was started."""
+        self.process(pid, now)
+        if self._missing:
+            self._missing -= 1
+            self.respawned += 1
+
+    def note_reap(self, end: Exit) -> None:
+        """Note that a process has ended."""
+        if end.pid is not None:
+            self.processes.pop(end.pid, None)
+        self.last_exit = end
+        self._missing += 1
+
+    def note_stop(self) -> None:
+        """Note that it has stopped: who starts next is nobody's successor."""
+        self._missing = 0
+        self.processes.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Socket:
+    """A listening socket.
+
+    Attributes:
+        reads: per second; None if nobody tells.
+        waiting: connections that nobody has accepted yet; None if nobody tells.
+    """
+
+    fd: int
+    seen: float
+    name: str = ""
+    address: str = ""
+    reads: float | None = None
+    waiting: int | None = None
+    is_listed: bool = False
+    past: Past = field(default_factory=lambda: deque(maxlen=PAST))
+
+
+class Model:
+    """All that is known. Not for several threads.
+
+    Attributes:
+        watchers: by key.
+        own: the daemon's processes.
+        sockets: by descriptor.
+        rounds: how often the stream has told of everything.
+        interval: seconds between two rounds of the stream, as far as it says; else None.
+    """
+
+    def __init__(self) -> None:
+        self.watchers: dict[str, Watcher] = {}
+        self.own = Watcher(OWN, OWN, OWN, 0.0)
+        self.sockets: dict[int, Socket] = {}
+        self.rounds = 0
+        self.interval: float | None = None
+        self._round: set[str] = set()
+
+    # -- from the stream of statistics -------------------------------------------------------------------
+
+    def apply_stat(self, watcher: str, subtopic: object, stat: Mapping[str, Any], now: float) -> None:
+        """Take a message of the stream; one that makes no sense is left alone.
+
+        Args:
+            subtopic: pid or descriptor; None for what holds for all of them.
+        """
+        self.interval = number_of(stat.get("interval")) or self.interval
+        if watcher == _SOCKETS and ("fd" in stat or "addresses" in stat):
+            self._apply_socket(stat, now)
+            return
+        if subtopic is None:
+            self._apply_aggregate(watcher, stat, now)
+            return
+        pid = whole_of(stat.get("pid"))
+        if pid is None:
+            pid = whole_of(subtopic)
+        if pid is not None:
+            is_own = watcher == OWN and isinstance(stat.get("name"), str)
+            _measure((self.own if is_own else self._streamed(watcher, stat, now)).process(pid, now), stat)
+
+    def _apply_socket(self, stat: Mapping[str, Any], now: float) -> None:
+        fd = whole_of(stat.get("fd"))
+        if fd is None:
+            return
+        socket = self.sockets.setdefault(fd, Socket(fd, now))
+        socket.seen = now
+        socket.address = clean(stat.get("address", socket.address))
+        socket.name = clean(stat.get("name") or socket.name)
+        reads, interval = number_of(stat.get("reads")), number_of(stat.get("interval"))
+        socket.reads = reads / interval if reads is not None and interval else reads
+        socket.waiting = whole_of(stat.get("waiting"))
+        socket.past.append(socket.reads)
+
+    def _apply_aggregate(self, name: str, stat: Mapping[str, Any], now: float) -> None:
+        self._count_round(name)
+        pids = stat.get("pid")
+        if not isinstance(pids, list):
+            return
+        watcher = self._told_by_aggregate(name, stat, pids, now)
+        if watcher is None:
+            return
+        watcher.seen = now
+        if "kind" in stat:  # Circus 0.19 tells half of the processes here if the name has a blank
+            for pid in watcher.processes.keys() - set(pids):
+                del watcher.processes[pid]
+        _remember(watcher)
+
+    def _told_by_aggregate(
+        self, name: str, stat: Mapping[str, Any], pids: list[Any], now: float
+    ) -> Watcher | None:
+        if name == OWN and (OWN not in self.watchers or any(pid in self.own.processes for pid in pids)):
+            return self.own
+        key = key_of(name)
+        return self._streamed(name, stat, now) if pids or key in self.watchers else None
+
+    def _count_round(self, name: str) -> None:
+        if name in self._round:
+            self.rounds += 1
+            self._round.clear()
+        self._round.add(name)
+
+    # -- from answers of the daemon ----------------------------------------------------------------------
+
+    def apply_infos(self, infos: Mapping[str, Any], now: float) -> None:
+        """Take the `infos` that the command `stats` answers of all watchers."""
+        for name, info in infos.items():
+            watcher = self._listed(name, now)
+            told = info if isinstance(info, Mapping) else {}
+            measured = {whole_of(pid): each for pid, each in told.items() if isinstance(each, Mapping)}
+            for pid, each in measured.items():
+                if pid is not None:
+                    _measure(watcher.process(pid, now), each)
+            for pid in watcher.processes.keys() - measured.keys():
+                del watcher.processes[pid]
+            _remember(watcher)
+
+    def apply_own(self, info: Mapping[str, Any], now: float) -> None:
+        """Take the `info` of the command `dstats`: the daemon alone."""
+        pid = whole_of(info.get("pid"))
+        if pid is None:
+            return
+        self.own.processes = {key: process for key, process in self.own.processes.items() if key == pid}
+        _measure(self.own.process(pid, now), {"name": "circusd", **info})
+        _remember(self.own)
+
+    def apply_statuses(self, statuses: Mapping[str, Any], reasons: Mapping[str, Any], now: float) -> None:
+        """Take the states of all watchers; those that are missing are no more."""
+        for name, state in statuses.items():
+            watcher = self._listed(name, now)
+            watcher.state, watcher.reason = clean(state), clean(reasons.get(name) or "")
+            if watcher.state == "stopped":
+                watcher.note_stop()
+        gone = self.watchers.keys() - {key_of(name) for name in statuses}
+        for key in gone:
+            del self.watchers[key]
+
+    def apply_sockets(self, sockets: Iterable[Mapping[str, Any]], now: float) -> None:
+        """Take what `listsockets` answers; those that are missing are no more."""
+        told = {whole_of(each.get("fd")): each for each in sockets}
+        for fd, each in told.items():
+            if fd is not None:
+                socket = self.sockets.setdefault(fd, Socket(fd, now))
+                socket.name, socket.address, socket.is_listed = (
+                    clean(each.get("name", "")),
+                    _address(each),
+                    True,
+                )
+        for fd in self.sockets.keys() - told.keys():
+            del self.sockets[fd]
+
+    def apply_description(self, told: Mapping[str, Any], now: float) -> None:
+        """Take what `describe` answers of one watcher."""
+        watcher = self._listed(str(told.get("name")), now)
+        watcher.state, watcher.reason = clean(told.get("state", "")), clean(told.get("reason") or "")
+        watcher.command = _command(told)
+        watcher.wanted, watcher.restarts = whole_of(told.get("numprocesses")), whole_of(told.get("restarts"))
+        exits = told.get("exits") or []
+        if exits:
+            last = exits[-1]
+            code, at = whole_of(last.get("exit_code")), number_of(last.get("time")) or 0.0
+            watcher.last_exit = Exit(code, at, whole_of(last.get("pid")))
+        processes = {whole_of(each.get("pid")): each for each in told.get("processes") or []}
+        for pid, process in watcher.processes.items():
+            each = processes.get(pid, {})
+            process.wid = whole_of(each.get("wid")) if each else process.wid
+            process.state = clean(each.get("state", process.state))
+            process.restarts = whole_of(each.get("restarts"))
+
+    def apply_past(
+        self, name: str, cpu: Iterable[float | None], mem: Iterable[float | None], now: float
+    ) -> None:
+        """Take a watcher's values from before we came, oldest first; fewer than we know are no news."""
+        watcher = self.own if name == OWN and OWN not in self.watchers else self._watcher(name, now)
+        cpu, mem = list(cpu), list(mem)
+        if len(cpu) >= len(watcher.cpu_past):
+            watcher.cpu_past = deque(cpu, maxlen=PAST)
+            watcher.mem_past = deque(mem, maxlen=PAST)
+
+    # -- from events -------------------------------------------------------------------------------------
+
+    def apply_event(self, name: str, action: str, payload: Mapping[str, Any], now: float) -> None:
+        """Take an event, its topic taken apart."""
+        if action == "remove":
+            self.watchers.pop(key_of(name), None)
+            return
+        watcher = self._watcher(name, now)
+        pid = whole_of(payload.get("process_pid"))
+        if action == "spawn" and pid is not None:
+            watcher.note_spawn(pid, now)
+        elif action == "reap":
+            code = whole_of(payload.get("exit_code"))
+            watcher.note_reap(Exit(code, number_of(payload.get("time")) or 0.0, pid))
+        elif action == "kill" and pid in watcher.processes:
+            watcher.processes[pid].state = "stopping"
+        elif action == "state":
+            watcher.state, watcher.reason = (
+                clean(payload.get("state", "")),
+                clean(payload.get("reason") or ""),
+            )
+        elif action == "stop":
+            watcher.note_stop()
+
+    # -- the time that goes by ---------------------------------------------------------------------------
+
+    def expire(self, now: float, timeout: float) -> None:
+        """Forget what nothing was heard of for so many seconds, unless the daemon named it."""
+        for watcher in [self.own, *self.watchers.values()]:
+            for process in [each for each in watcher.processes.values() if now - each.seen > timeout]:
+                del watcher.processes[process.pid]
+        for watcher in list(self.watchers.values()):
+            if not watcher.is_listed and not watcher.processes and now - watcher.seen > timeout:
+                del self.watchers[watcher.key]
+        for socket in list(self.sockets.values()):
+            if not socket.is_listed and now - socket.seen > timeout:
+                del self.sockets[socket.fd]
+
+    def forget_listing(self) -> None:
+        """Note that the daemon can't be asked any more: its names hold until something newer is heard."""
+        for watcher in self.watchers.values():
+            watcher.is_listed = False
+        for socket in self.sockets.values():
+            socket.is_listed = False
+
+    # -- how ---------------------------------------------------------------------------------------------
+
+    def _watcher(self, name: str, now: float) -> Watcher:
+        key = key_of(name)
+        watcher = self.watchers.get(key)
+        if watcher is None:
+            watcher = self.watchers[key] = Watcher(key, name, clean(name), now)
+        watcher.seen = now
+        return watcher
+
+    def _streamed(self, name: str, stat: Mapping[str, Any], now: float) -> Watcher:
+        """Return the watcher that a message is about."""
+        watcher, configured = self._watcher(name, now), stat.get("watcher")
+        if isinstance(configured, str) and key_of(configured) == watcher.key:
+            watcher.call(configured)
+        return watcher
+
+    def _listed(self, name: str, now: float) -> Watcher:
+        """Return a watcher that the daemon calls so."""
+        watcher = self._watcher(name, now)
+        watcher.is_listed = True
+        watcher.call(name)
+        return watcher
+
+
+def _measure(process: Process, stat: Mapping[str, Any]) -> None:
+    process.figures = figures = Figures.of(stat)
+    process.cpu_past.append(figures.cpu)
+    process.mem_past.append(figures.mem)
+    command, label = stat.get("cmdline"), stat.get("name")
+    if isinstance(command, str) and command != process.command:
+        process.command = clean(command)
+    if isinstance(label, str) and label != process.label:
+        process.label = clean(label)
+    if not process.user:
+        process.user = clean(stat.get("username", ""))
+    wid = whole_of(stat.get("wid"))
+    if wid is not None:
+        process.wid = wid
+
+
+def _remember(watcher: Watcher) -> None:
+    figures = watcher.figures()
+    watcher.cpu_past.append(figures.cpu)
+    watcher.mem_past.append(figures.mem)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _whole_sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _address(told: Mapping[str, Any]) -> str:
+    if told.get("path"):
+        return clean(told["path"])
+    return clean(f"{told.get('host', '')}:{told.get('port', '')}")
+
+
+def _command(told: Mapping[str, Any]) -> str:
+    args = told.get("args") or ""
+    words = " ".join(str(word) for word in args) if isinstance(args, list | tuple) else str(args)
+    return clean(f"{told.get('cmd', '')} {words}".strip())

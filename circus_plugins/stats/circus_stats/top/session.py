@@ -1,0 +1,377 @@
+"""Keeps the model up to date: hears the stream of statistics and asks the daemon, as long as it takes.
+
+What is published is heard, not asked for. Only where nothing is published the daemon is asked, again and
+again.
+A daemon that goes away is waited for. Belongs to one asyncio loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from circus_core import AsyncCircusClient, CircusError, RefusedError, Tunnel, UnreachableError, reachable
+from circus_stats.client import AsyncStatsClient
+from circus_stats.top.figures import clean
+from circus_stats.top.model import Model, key_of
+from circus_stats.top.settings import Settings
+
+__all__ = ["Feed", "Session", "State", "Status"]
+
+PATIENCE: Final = 5.0
+"""Seconds for an answer."""
+
+_HEARTBEAT: Final = 2.0
+"""Seconds between two questions for the states: an event may be lost, and silence looks like peace."""
+
+_RETRY: Final = 0.5
+"""Seconds between two tries to reach a daemon; each waits for it by itself, unless it fails at once."""
+
+_REST: Final = 10.0
+"""A question that is asked again rests so many times as long as its answer took: it costs the daemon at most
+a tenth of its time."""
+
+_SETTLE: Final = 0.5
+"""Seconds to gather what has changed before it is asked about."""
+
+_STREAM_LIMIT: Final = 2.5
+"""Seconds without a message after which nothing is published any more; or intervals, if they are longer."""
+
+_FOLLOW: Final = 10.0
+"""Seconds that the daemon is to wait for new lines of output."""
+
+_UNKNOWN_COMMAND: Final = 2
+_NOT_ALLOWED: Final = 5
+
+
+class Feed(Enum):
+    """Where figures come from."""
+
+    NOTHING = "nothing"
+    STREAM = "stream"  # circusd-stats publishes them
+    ASKED = "stats"  # the daemon is asked by the command `stats`
+
+
+class State(Enum):
+    """How things stand with the daemon."""
+
+    CONNECTING = "connecting"
+    UP = "up"
+    LOST = "lost"
+    NOT_ASKED = "not asked"  # it is not known which control endpoint belongs to the statistics
+
+
+@dataclass(slots=True)
+class Status:
+    """What the views show about the connection.
+
+    Attributes:
+        since: when `state` began, on the monotonic clock.
+        trouble: why it is not up; empty if it is.
+        refusal: why nothing can be done; empty if it can.
+    """
+
+    state: State = State.CONNECTING
+    since: float = 0.0
+    trouble: str = ""
+    feed: Feed = Feed.NOTHING
+    refusal: str = ""
+
+
+class Session:
+    """One daemon, followed. `run` does it until it is cancelled.
+
+    Attributes:
+        model: what is known.
+        status: how things stand.
+        asked: how often the daemon has told figures because it was asked.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tunnel: Tunnel | None = None,
+        on_change: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Keep what is given.
+
+        Args:
+            tunnel: leads to the host of the daemon; not closed here.
+            on_change: called on the loop after each change, many times in a row.
+        """
+        self.model = Model()
+        self.status = Status(since=time.monotonic())
+        self.asked = 0
+        self._settings = settings
+        self._tunnel = tunnel
+        self._on_change = on_change
+        self._client: AsyncCircusClient | None = None
+        self._streaming: asyncio.Task[None] | None = None
+        self._stream_endpoint: str | None = None
+        self._heard_at = -float("inf")
+        self._changed_watchers: set[str] = set()
+        self._has_changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the daemon until this is cancelled."""
+        expiry = asyncio.create_task(self._expire())
+        try:
+            if self._settings.endpoint is not None:
+                self._hear_stream(self._settings.endpoint)
+            await self._follow()
+        finally:
+            for task in (expiry, self._streaming):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+
+    def use_tunnel(self, tunnel: Tunnel) -> None:
+        """Go on through a new login, the old one being closed."""
+        self._tunnel = tunnel
+        if self._client is not None:
+            self._client.close()
+        endpoint, self._stream_endpoint = self._stream_endpoint, None
+        if endpoint is not None:
+            self._hear_stream(endpoint)
+
+    # -- to act ------------------------------------------------------------------------------------------
+
+    async def send(self, command: str, *, timeout: float, **properties: Any) -> dict[str, Any]:
+        """Have the daemon carry something out, over the connection that there is.
+
+        Raises:
+            CircusError: it refused or did not answer, or there is no connection.
+        """
+        if self._client is None or self.status.state is not State.UP:
+            raise UnreachableError(self.status.trouble or "there is no connection to the daemon yet")
+        return await self._client.send(command, timeout=timeout, **properties)
+
+    async def output(self, watcher: str, lines: int) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield answers to `logs` of a watcher: the last lines, then what comes.
+
+        Raises:
+            CircusError: the daemon refused, or is gone.
+        """
+        reply = await self.send("logs", timeout=PATIENCE, name=watcher, lines=lines, unfinished=True)
+        while True:
+            yield reply
+            if reply.get("ended"):
+                return
+            reply = await self.send(
+                "logs", timeout=_FOLLOW + PATIENCE, name=watcher, after=reply["cursor"], wait=_FOLLOW
+            )
+
+    # -- the daemon --------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with AsyncCircusClient(
+                    self._settings.control, timeout=PATIENCE, tunnel=self._tunnel
+                ) as client:
+                    await self._stay(client)
+            except* CircusError as errors:
+                self._lose(errors)
+            finally:
+                self._client = None
+            await asyncio.sleep(_RETRY)
+
+    def _lose(self, errors: BaseExceptionGroup[CircusError]) -> None:
+        error = _first(errors)
+        trouble = clean(error)
+        if isinstance(error, UnreachableError):
+            trouble = f"no answer from {clean(self._settings.control)}"
+        if self._tunnel is not None and not self._tunnel.is_open:
+            trouble = f"the login at {clean(self._tunnel.server)} has ended"
+        self._change_state(State.LOST, trouble)
+        self.model.forget_listing()
+        if self.status.feed is Feed.ASKED:
+            self.status.feed = Feed.NOTHING
+        self._on_change()
+
+    def _change_state(self, state: State, trouble: str = "") -> None:
+        if state is not self.status.state:
+            self.status.since = time.monotonic()
+        self.status.state, self.status.trouble = state, trouble
+
+    async def _stay(self, client: AsyncCircusClient) -> None:
+        """Follow the daemon as long as it answers; raises what ends that."""
+        if not await self._is_meant(client):
+            self._change_state(State.NOT_ASKED)
+            self.status.refusal = "which daemon this is is not known: give its --control endpoint"
+            self._on_change()
+            await asyncio.Event().wait()  # nothing more to do, until we are cancelled
+        async with client.events("watcher.") as events:
+            await self._look(client)
+            self._client = client
+            self._change_state(State.UP)
+            self._on_change()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._hear_events(events))
+                tasks.create_task(self._ask_states(client))
+                tasks.create_task(self._ask_figures(client))
+                tasks.create_task(self._ask_about_changes(client))
+
+    async def _is_meant(self, client: AsyncCircusClient) -> bool:
+        """Ask where the statistics are, and hear them; False if they are not those that were asked for."""
+        told = (await client.send("globaloptions")).get("options", {}).get("stats_endpoint")
+        endpoint = reachable(told, client.endpoint) if isinstance(told, str) else None
+        if self._settings.endpoint is None:
+            if endpoint is not None:
+                self._hear_stream(endpoint)
+            return True
+        return self._settings.may_ask_any_daemon or endpoint == self._settings.endpoint
+
+    async def _look(self, client: AsyncCircusClient) -> None:
+        """Ask for all there is: statuses first, which say what there is no more."""
+        await self._ask_status(client)
+        await self._ask_sockets(client)
+        await self._describe(client, name="*", match="glob")
+        await self._ask_past(client)
+
+    async def _ask_status(self, client: AsyncCircusClient) -> None:
+        reply = await client.send("status")
+        self.model.apply_statuses(_mapping(reply, "statuses"), _mapping(reply, "reasons"), time.monotonic())
+
+    async def _ask_sockets(self, client: AsyncCircusClient) -> None:
+        sockets = (await client.send("listsockets")).get("sockets")
+        told = [each for each in sockets if isinstance(each, dict)] if isinstance(sockets, list) else []
+        self.model.apply_sockets(told, time.monotonic())
+
+    async def _describe(self, client: AsyncCircusClient, **properties: Any) -> None:
+        """Ask what only some may ask, which tells too whether anything can be done."""
+        try:
+            reply = await client.send("describe", **properties)
+        except RefusedError as error:
+            if error.errno == _NOT_ALLOWED:
+                self.status.refusal = clean(error)
+            return
+        self.status.refusal = ""
+        for description in _mapping(reply, "descriptions").values():
+            self.model.apply_description(description, time.monotonic())
+
+    async def _ask_past(self, client: AsyncCircusClient) -> None:
+        """Ask what the figures were before we came; not every daemon knows."""
+
+    async def _hear_events(self, events: Any) -> None:
+        async for event in events:
+            name, action = event.watcher, event.action
+            self.model.apply_event(name, action, event.payload, time.monotonic())
+            self._changed_watchers.add(key_of(name))
+            self._has_changed.set()
+            self._on_change()
+
+    async def _ask_states(self, client: AsyncCircusClient) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT)
+            await self._ask_status(client)
+            self._on_change()
+
+    async def _ask_about_changes(self, client: AsyncCircusClient) -> None:
+        """Ask for the restarts and ends of watchers that events were about."""
+        while True:
+            await self._has_changed.wait()
+            await asyncio.sleep(_SETTLE)
+            self._has_changed.clear()
+            names = self._named(self._changed_watchers)
+            self._changed_watchers.clear()
+            started = time.monotonic()
+            await self._ask_sockets(client)
+            for name in names:
+                if not self.status.refusal:
+                    await self._describe(client, name=name)
+            self._on_change()
+            await asyncio.sleep(_REST * (time.monotonic() - started))
+
+    def _named(self, keys: set[str]) -> list[str]:
+        watchers = self.model.watchers
+        return [watchers[key].name for key in sorted(keys) if key in watchers and watchers[key].is_listed]
+
+    async def _ask_figures(self, client: AsyncCircusClient) -> None:
+        """Ask what processes cost, as long as nobody publishes it."""
+        while True:
+            silence = time.monotonic() - self._heard_at
+            if silence < self._stream_limit():
+                await asyncio.sleep(self._stream_limit() - silence)
+                continue
+            started = time.monotonic()
+            await self._ask_figures_once(client)
+            took = time.monotonic() - started
+            await asyncio.sleep(max(self._settings.interval, _REST * took))
+
+    async def _ask_figures_once(self, client: AsyncCircusClient) -> None:
+        infos = _mapping(await client.send("stats"), "infos")
+        own = _mapping(await client.send("dstats"), "info")
+        if time.monotonic() - self._heard_at < self._stream_limit():
+            return  # the stream, which tells more, has come meanwhile
+        self.model.apply_infos(infos, time.monotonic())
+        self.model.apply_own(own, time.monotonic())
+        self.asked += 1
+        self.status.feed = Feed.ASKED
+        self._on_change()
+
+    # -- the stream of statistics ------------------------------------------------------------------------
+
+    def _stream_limit(self) -> float:
+        return max(_STREAM_LIMIT, _STREAM_LIMIT * (self.model.interval or 0.0))
+
+    def _hear_stream(self, endpoint: str) -> None:
+        """Hear what is published there, and no more what was before."""
+        if endpoint == self._stream_endpoint:
+            return
+        self._stream_endpoint = endpoint
+        if self._streaming is not None:
+            self._streaming.cancel()
+        self._streaming = asyncio.create_task(self._stream(endpoint))
+
+    async def _stream(self, endpoint: str) -> None:
+        """Hear without end: ZeroMQ connects anew by itself. What can't be understood is left out."""
+        try:
+            async with AsyncStatsClient(endpoint, tunnel=self._tunnel) as messages:
+                while True:
+                    with suppress(CircusError):
+                        async for message in messages:
+                            self._take(message.watcher, message.subtopic, message.stat)
+        except CircusError as error:
+            self.status.trouble = clean(error)
+            self._on_change()
+
+    def _take(self, watcher: str, subtopic: str | None, stat: Mapping[str, Any]) -> None:
+        self._heard_at = time.monotonic()
+        self.status.feed = Feed.STREAM
+        self.model.apply_stat(watcher, subtopic, stat, self._heard_at)
+        self._on_change()
+
+    async def _expire(self) -> None:
+        """Leave out what is gone; but nothing only because nobody tells of anything."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            limit = max(self._settings.process_timeout, _STREAM_LIMIT * (self.model.interval or 0.0))
+            if self.status.feed is not Feed.STREAM:
+                continue
+            if now - self._heard_at >= self._stream_limit():
+                self.status.feed = Feed.NOTHING
+            else:
+                self.model.expire(now, limit)
+            self._on_change()
+
+
+def _mapping(reply: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = reply.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _first(errors: BaseExceptionGroup[CircusError]) -> BaseException:
+    """Return one of the errors in a group of groups."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
