@@ -1,7 +1,7 @@
 """The import paths of Circus 0.19, served by circus-core.
 
-Each part is imported when it is first used: a program that only talks to the daemon does not pay for what runs
-one. Nothing of the host program is changed by an import: no handler of signals, no handler of logging.
+Each part is imported when it is first used: a program that only talks to the daemon does not pay for what
+runs one. An import changes nothing of the host program: no handler of signals, no handler of logging.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Circus itself, installed beside this package: both own the folder `circus`, so one has overwritten the other."""
+"""Circus itself, installed beside this package: one has overwritten files of the other."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def warn_of_original() -> None:
     found = original()
     if found is not None:
         warnings.warn(
-            f"Circus {found.version} and circus-compat are both installed, and each has overwritten files of the "
-            f"other in the folder 'circus'; {MEND}",
+            f"Circus {found.version} and circus-compat are both installed, and each has overwritten files "
+            f"of the other in the folder 'circus'; {MEND}",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""The arbiter of circus-core behind an arbiter of 0.19, and the hooks that lead back from one to the other."""
+"""The arbiter of circus-core behind an arbiter of 0.19, and the hooks that lead back to that."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ _CONTROL: Final = "tcp://127.0.0.1:5555"
 _EVENTS: Final = "tcp://127.0.0.1:5556"
 _ARBITER_ONLY: Final = frozenset(
     {
-        "prereload_fn", "sockets", "warmup_delay", "httpd_host", "httpd_port", "httpd_close_outputs", "debug_gc",
-        "ssh_server", "pidfile", "loglevel", "logoutput", "loggerconfig", "fqdn_prefix", "umask", "endpoint_owner",
+        "prereload_fn", "sockets", "warmup_delay", "httpd_host", "httpd_port", "httpd_close_outputs",
+        "debug_gc", "ssh_server", "pidfile", "loglevel", "logoutput", "loggerconfig", "fqdn_prefix", "umask",
+        "endpoint_owner",
     }
 )  # fmt: skip
 
@@ -52,8 +53,8 @@ class ArbiterHandler:
         """Make an arbiter, not started.
 
         Args:
-            watchers: mappings of the parameters of Watcher, `cmd` at least; they are not changed. Or one command
-                line, as the oldest pages have it: `get_arbiter("myprogram", numprocesses=3)`.
+            watchers: mappings of the parameters of Watcher, `cmd` at least; they are not changed. Or one
+                command line, as the oldest pages have it: `get_arbiter("myprogram", numprocesses=3)`.
             env, name: of that one watcher; not used with mappings.
             multicast_endpoint: None: nobody finds the daemon by asking around.
             stream_backend: means nothing any more, and is warned of.
@@ -88,8 +89,8 @@ class ArbiterHandler:
 
 def _warn_of_stream_backend(name: str) -> None:
     warnings.warn(
-        f"stream_backend = {name!r} means nothing any more: output is read on the event loop, without threads and "
-        "without gevent; leave it out",
+        f"stream_backend = {name!r} means nothing any more: output is read on the event loop, without "
+        "threads and without gevent; leave it out",
         DeprecationWarning,
         stacklevel=3,
     )

@@ -33,8 +33,8 @@ log = logging.getLogger("circus")
 _T = TypeVar("_T")
 
 _SECTION: Final = (
-    "check_delay", "statsd", "stats_endpoint", "statsd_close_outputs", "multicast_endpoint", "warmup_delay", "httpd",
-    "httpd_host", "httpd_port", "httpd_close_outputs", "debug", "fqdn_prefix", "endpoint_owner",
+    "check_delay", "statsd", "stats_endpoint", "statsd_close_outputs", "multicast_endpoint", "warmup_delay",
+    "httpd", "httpd_host", "httpd_port", "httpd_close_outputs", "debug", "fqdn_prefix", "endpoint_owner",
 )  # fmt: skip
 """Parameters that are options of the `[circus]` section."""
 
@@ -42,11 +42,12 @@ _SECTION: Final = (
 class Arbiter:
     """Runs watchers, sockets and plugins; made by hand, from a file, or by get_arbiter().
 
-    Without a loop start() runs one and returns when all has ended; in the main thread SIGTERM, SIGINT and SIGQUIT
-    end it meanwhile, SIGHUP reloads. With a loop, given or running, it leaves loop and signals to its host.
+    Without a loop start() runs one and returns when all has ended; in the main thread SIGTERM, SIGINT and
+    SIGQUIT end it meanwhile, SIGHUP reloads. With a loop, given or running, it leaves loop and signals to its
+    host.
 
-    What is marked F returns a future: on the loop an asyncio one, which may be awaited or yielded, and in another
-    thread one of concurrent.futures. It may be started again when it has ended.
+    What is marked F returns a future: on the loop an asyncio one, which may be awaited or yielded, and in
+    another thread one of concurrent.futures. It may be started again when it has ended.
 
     Attributes:
         config_file: the file it was made from, or None.
@@ -261,8 +262,8 @@ class Arbiter:
     def start(self, cb: Callable[[Any], object] | None = None) -> Any:
         """Begin; errors are in the future that it returns.
 
-        Without a loop: run until all has ended; the result tells whether a restart was asked for. With a loop, given
-        or running: F, done when all watchers have been started.
+        Without a loop: run until all has ended; the result tells whether a restart was asked for. With a
+        loop, given or running: F, done when all watchers have been started.
 
         Args:
             cb: called with a future when all watchers have been started.
@@ -276,7 +277,7 @@ class Arbiter:
 
     def stop(self) -> Any:
         """F: end; done when no process is left. Harmless when it does not run. From any thread."""
-        return self._on_loop(self._close)
+        return self._on_loop(self._close) if self._is_begun() else done(None)
 
     def restart(
         self, inside_circusd: bool = False, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None
@@ -288,7 +289,7 @@ class Arbiter:
         """
         if inside_circusd:
             self._restarting = True
-            return self._on_loop(self._close)
+            return self.stop()
         return self._on_loop(lambda: self._running().restart_watchers(self._chosen(watcher_iter_func)))
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> Any:
@@ -308,7 +309,7 @@ class Arbiter:
 
         async def work() -> None:
             reload = await self._running().reload_config()
-            await reload.unfinished
+            await reload.followed
 
         return self._on_loop(work)
 
@@ -349,7 +350,7 @@ class Arbiter:
             await ending
             await self._close()
 
-        return self._on_loop(work)
+        return self._on_loop(work) if self._is_begun() else done(None)
 
     # Its watchers
 
@@ -373,11 +374,11 @@ class Arbiter:
         return watcher
 
     def rm_watcher(self, name: str, nostop: bool = False) -> Any:
-        """F: forget a watcher and stop it; with `nostop` its processes run on. KeyError for an unknown one."""
+        """F: forget a watcher and stop it; with `nostop` its processes run on. KeyError: it is unknown."""
         watcher = self.get_watcher(name)
         if self._behind is None:
             self._given.remove(watcher)
-            return self._on_loop(lambda: done(None, asyncio.get_running_loop()))
+            return done(None)
         return self._on_loop(lambda: self._removed(name, nostop))
 
     async def _removed(self, name: str, nostop: bool) -> None:
@@ -503,7 +504,7 @@ class Arbiter:
         self._add_what_the_file_has_not()
         await self._wait_started(behind)
         if cb is not None:
-            cb(done(None, asyncio.get_running_loop()))
+            cb(done(None))
         return self._restarting
 
     def _add_what_the_file_has_not(self) -> None:
@@ -531,6 +532,9 @@ class Arbiter:
             face.detach()
         self._faces.clear()
         self._behind = None
+
+    def _is_begun(self) -> bool:
+        return self._behind is not None or bool(self._work)
 
     async def _close(self) -> None:
         if self._behind is not None:
@@ -578,7 +582,7 @@ class ThreadedArbiter(threading.Thread, Arbiter):
         self._opened = threading.Event()
         self._failure: BaseException | None = None
 
-    def start(self, cb: Callable[[Any], object] | None = None) -> None:  # type: ignore[override]  # two bases
+    def start(self, cb: Callable[[Any], object] | None = None) -> None:
         """Begin; returns when sockets and endpoints are bound, or raises what went wrong.
 
         Args:

@@ -29,8 +29,8 @@ _GONE: Final = "No such process (stopped?)"
 class Process:
     """One process.
 
-    Made by hand it is started at once; `poll`, `wait` and `stop` are for its maker, and block. One that belongs
-    to a watcher is that watcher's: `stop` asks the watcher for it and returns at once.
+    Made by hand it is started at once; `poll`, `wait` and `stop` are for its maker, and block. One that
+    belongs to a watcher is that watcher's: `stop` asks the watcher for it and returns at once.
 
     Attributes:
         stdout, stderr: what reads its output, binary, if it was made by hand with a pipe; else None.
@@ -100,8 +100,9 @@ class Process:
         """Return what shows a process that circus-core runs for a watcher."""
         config = core.config
         face = cls(
-            config.name, core.wid, config.cmd or "-", config.args, config.working_dir, config.shell, config.uid,
-            config.gid, config.env, config.rlimits, config.executable, config.use_sockets, watcher, spawn=False,
+            config.name, core.wid, config.cmd or "-", config.args, config.working_dir, config.shell,
+            config.uid, config.gid, config.env, config.rlimits, config.executable, config.use_sockets,
+            watcher, spawn=False,
         )  # fmt: skip
         face._core, face._is_ours = core, False
         return face
@@ -111,16 +112,12 @@ class Process:
         if self._core is not None:
             return
         with _Pipes(name for name, is_wanted in self._pipes.items() if is_wanted) as pipes:
-            self._core = start_process(
-                **self._request(),
-                stdout=subprocess.DEVNULL
-                if self._closes["close_child_stdout"]
-                else pipes.writers.get("stdout"),
-                stderr=subprocess.DEVNULL
-                if self._closes["close_child_stderr"]
-                else pipes.writers.get("stderr"),
-                pass_fds=_inheritable() if self.use_fds else (),
-            )
+            outputs: dict[str, Any] = {
+                name: subprocess.DEVNULL if self._closes[f"close_child_{name}"] else pipes.writers.get(name)
+                for name in ("stdout", "stderr")
+            }
+            inherited = _inheritable() if self.use_fds else ()
+            self._core = start_process(**self._request(), **outputs, pass_fds=inherited)
             self.stdout, self.stderr = pipes.reader("stdout"), pipes.reader("stderr")
 
     def format_args(self, sockets_fds: Mapping[str, int] | None = None) -> list[str]:
@@ -213,7 +210,7 @@ class Process:
         return self._core is not None and self.poll() is None
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Block until it has ended, at most `timeout` seconds; returns the exit code, None if it runs still."""
+        """Block until it has ended, at most `timeout` seconds; returns the exit code, None if it runs."""
         core = self._started()
         if self._is_ours:
             return core.wait(timeout)

@@ -20,13 +20,11 @@ log = logging.getLogger("circus")
 class SysHandler:
     """While it is registered: TERM, INT and QUIT end the arbiter, HUP reloads it, WINCH does nothing.
 
-    An arbiter that runs a loop of its own in the main thread does this by itself. One on a loop that was given
-    leaves signals to its host, which may make one of these: in the main thread, on the loop.
+    An arbiter that runs a loop of its own in the main thread does this by itself. One on a loop that was
+    given leaves signals to its host, which may make one of these: in the main thread, on the loop.
     """
 
-    SIGNALS: ClassVar = tuple(
-        getattr(signal, f"SIG{name}") for name in ["HUP", "QUIT", "INT", "TERM", "WINCH"]
-    )
+    SIGNALS: ClassVar = (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT, signal.SIGTERM, signal.SIGWINCH)
 
     def __init__(self, controller: Controller) -> None:
         self.controller = controller

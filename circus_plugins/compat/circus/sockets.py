@@ -1,4 +1,4 @@
-"""`circus.sockets`: sockets made by hand; the same as those of circus-core, with the old ways to make them."""
+"""`circus.sockets`: sockets made by hand; those of circus-core, with the old ways to make them."""
 
 from __future__ import annotations
 

@@ -372,13 +372,13 @@ class Watcher:
     # What can be wished. F
 
     def start(self) -> Any:
-        """F, of {"started": pids, "kept": pids}. Without an arbiter it runs alone, on the loop that runs now."""
+        """F, of {"started": pids, "kept": pids}. Without an arbiter it runs alone, on the running loop."""
         return self._start_alone() if self._core is None else self._core.start()
 
     def stop(self) -> Any:
         """F, of None."""
         if self._core is None:
-            return self._done(None)
+            return done(None)
         if self._alone is not None:
             return self._alone.stop()
         return self._core.stop()
@@ -407,7 +407,7 @@ class Watcher:
         if self._core is not None:
             return self._core.set_numprocesses(number)
         self._config = replace(self._config, numprocesses=number)
-        return self._done(number)
+        return done(number)
 
     def set_opt(self, key: str, val: Any) -> int:
         """Change an option, and begin what follows from it; return what do_action() takes.
@@ -430,14 +430,12 @@ class Watcher:
         """F: wait for what set_opt() began; without that 0 adjusts the number of processes, 1 reloads."""
         begun, self._changing = self._changing, None
         if begun is not None or num == NOTHING:
-            return begun if begun is not None else self._done(None)
+            return begun if begun is not None else done(None)
         return self.manage_processes() if num == 0 or self.is_stopped() else self.reload()
 
     def manage_processes(self) -> Any:
         """F: wait until there are as many processes as are wanted. It comes to that by itself."""
-        return (
-            self._done(None) if self._core is None else self._core.set_numprocesses(self._core.numprocesses)
-        )
+        return done(None) if self._core is None else self._core.set_numprocesses(self._core.numprocesses)
 
     def reap_and_manage_processes(self) -> Any:
         """F, as manage_processes()."""
@@ -452,7 +450,7 @@ class Watcher:
         return self.manage_processes()
 
     def spawn_process(self) -> float | bool:
-        """Return the time, or True if the watcher is stopped. What is missing is spawned without being asked."""
+        """Return the time, or True if the watcher is stopped. What is missing is spawned anyhow."""
         return True if self.is_stopped() else time.time()
 
     def reap_process(self, pid: int, status: int | None = None) -> None:
@@ -466,14 +464,14 @@ class Watcher:
     ) -> Any:
         """F: stop a process, which is replaced if it is still wanted; of False if it was gone already."""
         if self._core is None or process.pid not in self._core.processes:
-            return self._done(False)
+            return done(False)
         process.stopping = True
         return self._then(self._core.kill(process.pid, stop_signal, graceful_timeout), True)
 
     def kill_processes(self, stop_signal: int | None = None, graceful_timeout: float | None = None) -> Any:
         """F: stop all processes, which are replaced as long as the watcher runs."""
         if self._core is None:
-            return self._done(None)
+            return done(None)
         return self._core.kill(signum=stop_signal, graceful_timeout=graceful_timeout)
 
     # Signals
@@ -504,7 +502,7 @@ class Watcher:
     # Hooks and events
 
     def call_hook(self, hook_name: str, **kwargs: Any) -> Any:
-        """Call a hook function of this watcher now, in this thread; return its result, True if there is none."""
+        """Call a hook function of this watcher, in this thread; True if there is none."""
         hook = self.config.hooks.get(hook_name)
         if hook is None:
             return True
@@ -538,14 +536,6 @@ class Watcher:
             return {"started": list(self.processes), "kept": []}
 
         return loop.create_task(started())
-
-    def _done(self, result: Any) -> Any:
-        loop = running_loop()
-        if loop is not None:
-            return done(result, loop)
-        future: Future[Any] = Future()
-        future.set_result(result)
-        return future
 
     def _then(self, future: Any, result: Any) -> Any:
         """Return a future that has `result` when another one is done."""
