@@ -2,7 +2,8 @@
 
 The names in `__all__` are promised: the commands, for `CircusClient.run`, what their results are, and what
 commands of other packages are made of: `LocalCommand`, `Answer`, `Conversation`, `Result`, and the arguments
-`Word`, `Option` and `Switch`; `parse` gets `Properties`, `execute` a `ControlledArbiter`. Each is imported
+`Word`, `Option` and `Switch` with `assign_words`, and options of watchers with `convert_words` and
+`check_options`; `parse` gets `Properties`, `execute` a `ControlledArbiter`. Each is imported
 when it is first used.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from circus_core.commands.add import Add, AddResult
-    from circus_core.commands.arguments import Option, Switch, Word
+    from circus_core.commands.arguments import Option, Switch, Word, assign_words
     from circus_core.commands.changed import Changed
     from circus_core.commands.check import Check, Checked
     from circus_core.commands.command import Answer, Conversation, Done, LocalCommand, Result
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from circus_core.commands.status import Status, StatusResult
     from circus_core.commands.stop import Stop
     from circus_core.commands.target import ControlledArbiter
+    from circus_core.commands.watcher_options import check_options, convert_words
 
 __all__ = [
     "Add",
@@ -117,13 +119,16 @@ __all__ = [
     "Stop",
     "Switch",
     "Word",
+    "assign_words",
+    "check_options",
+    "convert_words",
 ]
 
 _MODULES: Final = {
     "add": ["Add", "AddResult"],
     "changed": ["Changed"],
     "check": ["Check", "Checked"],
-    "arguments": ["Option", "Switch", "Word"],
+    "arguments": ["Option", "Switch", "Word", "assign_words"],
     "command": ["Answer", "Conversation", "Done", "LocalCommand", "Result"],
     "completion": ["Completion"],
     "decr": ["Decr"],
@@ -161,6 +166,7 @@ _MODULES: Final = {
     "stats": ["Stats", "StatsResult"],
     "status": ["Status", "StatusResult"],
     "stop": ["Stop"],
+    "watcher_options": ["check_options", "convert_words"],
     "target": ["ControlledArbiter"],
 }
 _HOMES: Final = MappingProxyType({name: home for home, names in _MODULES.items() for name in names})

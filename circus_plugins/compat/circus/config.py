@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ _OF_PACKAGES: Final = {
 }
 """Options that installed packages provide, with what they are without."""
 
-_CONVERTERS: Final = {bool: to_bool, int: int, float: float, str: str}
+_CONVERTERS: Final[Mapping[type, Callable[[Any], Any]]] = {bool: to_bool, int: int, float: float, str: str}
 
 
 class DefaultConfigParser(StrictConfigParser):

@@ -1,0 +1,17 @@
+"""Hook plugin: the daemon finds commands that a module registered which it has imported, as for a hook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circus.commands.base import own_commands
+from circus_core import Command, hookimpl
+
+__all__ = ["find_command"]
+
+
+@hookimpl
+def find_command(name: str) -> Command[Any, Any] | None:
+    """Return the command, if it was imported."""
+    command = own_commands().get(name)
+    return None if command is None else command.as_installed()

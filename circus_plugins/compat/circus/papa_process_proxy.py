@@ -1,0 +1,5 @@
+"""Processes of papa; gone since Circus 0.18."""
+
+from circus._gone import refuse
+
+refuse(__name__, "papa ended with Circus 0.18: circus-core supervises the processes itself")
