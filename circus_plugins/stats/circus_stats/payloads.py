@@ -15,6 +15,7 @@ __all__ = [
     "PREFIX",
     "SOCKETS",
     "AnyStat",
+    "CircusStat",
     "Figures",
     "Message",
     "ProcessInfo",
@@ -51,9 +52,10 @@ class Figures(TypedDict):
             asked for (`stats_pss`).
         threads: how many.
         fds: open descriptors.
-        read_bytes, write_bytes: fetched from and sent to storage so far.
+        read_bytes, write_bytes: from and to storage so far, those of children that have ended too.
         read_chars, write_chars: bytes that passed through read(2), write(2) and the like so far.
-        read_rate, write_rate: read_bytes and write_bytes per second since the look before; at first null.
+        read_rate, write_rate: read_bytes and write_bytes per second, over the same time as cpu. Bytes of a
+            child that has ended are its parent's from then on: only those of a family have no jump there.
         voluntary_switches, involuntary_switches: context switches so far, of all threads that live.
     """
 
@@ -185,7 +187,19 @@ class SocketsStat(TypedDict):
     interval: float
 
 
-AnyStat = ProcessStat | WatcherStat | SocketStat | SocketsStat
+class CircusStat(WatcherStat):
+    """`stat.circus`.
+
+    Attributes:
+        cost: seconds of cpu time that circusd-stats has used since the message before.
+        dropped: messages that subscribers have lost so far because they did not keep up.
+    """
+
+    cost: float
+    dropped: int
+
+
+AnyStat = CircusStat | ProcessStat | WatcherStat | SocketStat | SocketsStat
 
 
 class Message(NamedTuple):

@@ -1,0 +1,235 @@
+"""circusd-stats: follows the daemon, looks at its processes, publishes and remembers what it sees."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from circus_core import AsyncCircusClient, CallError, GuardedPublisher, ReceivedEvent, RefusedError
+from circus_stats.arrivals import Arrivals
+from circus_stats.asking import ask_roster
+from circus_stats.collector import Collector, Look
+from circus_stats.figures import sum_figures
+from circus_stats.history import ACTIVITY, FIGURES, History
+from circus_stats.history_server import serve_history
+from circus_stats.messages import messages_of_group, messages_of_sockets, socket_stat
+from circus_stats.pace import Pace
+from circus_stats.payloads import PREFIX, SOCKETS, SocketStat
+from circus_stats.roster import Group
+from circus_stats.settings import Settings
+
+__all__ = ["Service"]
+
+log = logging.getLogger("circus")
+
+_TURN: Final = 64
+"""Messages that are sent before others on the loop get their turn."""
+
+_PATIENCE: Final = 5.0
+"""Seconds that the daemon may take to answer."""
+
+_DOUBT: Final = 60.0
+"""Seconds after which the daemon is asked again though nothing seems to be wrong: a connection may have been
+lost and made again, with events between."""
+
+_PAUSE: Final = 1.0
+"""Seconds between two times of asking."""
+
+
+class Service:
+    """Runs on one loop until the daemon has gone or it is told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._collector = Collector(with_pss=settings.with_pss, has_proc=os.path.exists("/proc/self/stat"))
+        self._history = History()
+        self._pace = Pace(settings.interval, share=settings.share)
+        self._stop = asyncio.Event()
+        self._journal: list[ReceivedEvent] | None = None
+        self._shown: dict[str, Group] = {}
+        self._daemon_birth: float | None = None
+        self._cpu = time.process_time()
+
+    def stop(self) -> None:
+        """End soon, in an orderly way."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Do it all.
+
+        Raises:
+            CircusError: the daemon can't be reached, or the endpoint can't be opened.
+        """
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            self._publisher = GuardedPublisher(settings.statspoint, config=settings.access)
+            stack.push_async_callback(self._publisher.close)
+            self._arrivals = Arrivals(settings.fds, loop=loop)
+            stack.callback(self._arrivals.close)
+            self._client = await stack.enter_async_context(
+                AsyncCircusClient(settings.endpoint, timeout=_PATIENCE)
+            )
+            events = await stack.enter_async_context(
+                self._client.events("watcher.", "circusd.", endpoint=settings.pubsub)
+            )
+            self._journal = []
+            following = asyncio.create_task(self._follow(events))
+            stack.push_async_callback(_cancel, following)
+            await self._ask()
+            log.info("statistics of circusd (pid %d) at %s", self._roster.daemon, self._publisher.endpoint)
+            await self._until_stopped(following, stack)
+
+    async def _until_stopped(self, following: asyncio.Task[None], stack: AsyncExitStack) -> None:
+        tasks = [following]
+        for work in (self._look_again_and_again(), self._keep_asking(), self._answer(), self._stop.wait()):
+            task: asyncio.Task[Any] = asyncio.create_task(work)
+            stack.push_async_callback(_cancel, task)
+            tasks.append(task)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    # -- who is who ----------------------------------------------------------------------------------------
+
+    async def _follow(self, events: Any) -> None:
+        async for event in events:
+            if self._journal is None:
+                self._take(event)
+            else:
+                self._journal.append(event)
+
+    def _take(self, event: ReceivedEvent) -> None:
+        if event.topic.startswith("watcher."):
+            self._roster.take(event.watcher, event.action, event.pid)
+        else:  # events were lost, perhaps ours
+            self._roster.is_doubtful = True
+
+    async def _keep_asking(self) -> None:
+        """Ask the daemon again when there is doubt."""
+        asked_at = time.monotonic()
+        while True:
+            await asyncio.sleep(_PAUSE)
+            if self._roster.is_doubtful or time.monotonic() - asked_at > _DOUBT:
+                asked_at = time.monotonic()
+                self._journal = []
+                try:
+                    await self._ask()
+                except CallError as error:
+                    log.debug("circusd was asked in vain: %s", error)
+                    self._take_journal()
+                    self._roster.is_doubtful = True
+
+    async def _ask(self) -> None:
+        """Ask who is who; what happens meanwhile is taken in afterwards."""
+        try:
+            self._roster = await ask_roster(self._client)
+        except RefusedError as error:
+            raise CallError(f"circusd at {self._settings.endpoint} refuses: {error}") from error
+        self._arrivals.follow(self._roster.sockets)
+        self._take_journal()
+
+    def _take_journal(self) -> None:
+        journal, self._journal = self._journal or [], None
+        for event in journal:
+            self._take(event)
+
+    # -- what they cost ------------------------------------------------------------------------------------
+
+    async def _look_again_and_again(self) -> None:
+        """Look, publish, wait; returns when the daemon has gone."""
+        while True:
+            begun = time.monotonic()
+            pids = self._roster.pids()
+            daemon = (self._roster.daemon,)  # whose children are the watchers'
+            look = await asyncio.to_thread(self._collector.look, pids, alone=daemon)
+            if not self._is_daemon_there(look):
+                log.warning("circusd (pid %d) has gone", self._roster.daemon)
+                return
+            self._roster.take_look({pid: seen.birth for pid, seen in look.processes.items()}, pids)
+            await self._publish(look, self._cost())
+            self._history.forget_old(time.monotonic(), self._shown)
+            await asyncio.sleep(max(0.0, begun + self._pace.interval - time.monotonic()))
+
+    def _is_daemon_there(self, look: Look) -> bool:
+        daemon = look.processes.get(self._roster.daemon)
+        if daemon is None:
+            return False
+        if self._daemon_birth is None:
+            self._daemon_birth = daemon.birth
+        return daemon.birth == self._daemon_birth
+
+    def _cost(self) -> float:
+        """Return the cpu time since this was asked before, and set the pace by it."""
+        before, self._cpu = self._cpu, time.process_time()
+        cost = self._cpu - before
+        was_slow = self._pace.interval > self._settings.interval
+        interval = self._pace.note(cost)
+        if interval > self._settings.interval and not was_slow:
+            log.info("a look takes %.0f ms of cpu time: there is one every %.1f s now", 1000 * cost, interval)
+        return cost
+
+    async def _publish(self, look: Look, cost: float) -> None:
+        shown: dict[str, Group] = {}
+        for group in self._roster.groups():
+            if group.pids:
+                shown[group.topic] = group
+        ended = [
+            Group(topic, group.watcher, ()) for topic, group in self._shown.items() if topic not in shown
+        ]
+        self._shown = shown
+        count = 0
+        for group in (*shown.values(), *ended):
+            self._remember(group, look)
+            for topic, payload in messages_of_group(group, look):
+                extra = {"cost": round(cost, 4), "dropped": self._publisher.dropped}
+                is_own = topic == f"{PREFIX}circus" and group.watcher is None
+                self._publisher.publish(topic, {**payload, **extra} if is_own else payload)
+                count += 1
+                if count % _TURN == 0:
+                    await asyncio.sleep(0)
+        for topic, stat in messages_of_sockets(self._socket_stats(look.time)):
+            self._publisher.publish(topic, stat)
+
+    def _socket_stats(self, now: float) -> list[SocketStat]:
+        interval, counts = self._arrivals.take()
+        found = []
+        for socket in self._roster.sockets:
+            if socket.fd in counts:
+                reads, waiting = counts[socket.fd]
+                found.append(socket_stat(socket, reads, waiting, time=now, interval=interval))
+        if found:
+            waits = [stat["waiting"] for stat in found if stat["waiting"] is not None]
+            activity = (sum(stat["reads"] for stat in found) / max(interval, 0.001), float(sum(waits)))
+            self._history.put(SOCKETS, time.monotonic(), dict(zip(ACTIVITY, activity, strict=True)))
+        return found
+
+    # -- what they did cost --------------------------------------------------------------------------------
+
+    def _remember(self, group: Group, look: Look) -> None:
+        family = sum_figures(look.processes[pid].family for pid in group.pids if pid in look.processes)
+        values: Mapping[str, Any] = family
+        self._history.put(group.topic, time.monotonic(), {name: values[name] for name in FIGURES})
+
+    async def _answer(self) -> None:
+        """Answer about the past until cancelled."""
+        name = self._settings.history
+        server = None if name is None else await serve_history(self._history, name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if server is not None:
+                server.close()
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end, whatever becomes of it."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
