@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from circus_core.plugin.base import CircusPlugin
     from circus_core.process import Process
     from circus_core.process_info import Measured, measure
-    from circus_core.shown_options import shown_options
+    from circus_core.shown_options import options_as_shown
     from circus_core.sockets import CircusSocket
     from circus_core.states import ProcessState, WatcherState
     from circus_core.views import ArbiterView, ProcessView, WatcherView
@@ -138,6 +138,7 @@ __all__ = [
     "hookimpl",
     "measure",
     "open_tunnel",
+    "options_as_shown",
     "plan_process",
     "reachable",
     "run_circus_plugin",
@@ -148,7 +149,6 @@ __all__ = [
     "secure",
     "set_option",
     "settable",
-    "shown_options",
     "socket_from_mapping",
     "start_process",
     "watcher_from_mapping",
@@ -206,7 +206,7 @@ _MODULES: Final = {
     "plugin.base": ["CircusPlugin"],
     "process": ["Process"],
     "process_info": ["Measured", "measure"],
-    "shown_options": ["shown_options"],
+    "shown_options": ["options_as_shown"],
     "sockets": ["CircusSocket"],
     "states": ["ProcessState", "WatcherState"],
     "clients.tunnel": ["Tunnel", "open_tunnel"],

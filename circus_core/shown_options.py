@@ -7,7 +7,7 @@ from typing import Any, Final
 from circus_core.config.model import StreamConfig, WatcherConfig
 from circus_core.config.options import Effect, Table
 
-__all__ = ["replaces_processes", "shown_options"]
+__all__ = ["options_as_shown", "replaces_processes"]
 
 _SHOWN: Final = (
     "args",
@@ -39,7 +39,7 @@ _SHOWN: Final = (
 )
 
 
-def shown_options(config: WatcherConfig) -> dict[str, Any]:
+def options_as_shown(config: WatcherConfig) -> dict[str, Any]:
     """Return the options by name, with every key of the section that the kernel does not know, sorted."""
     shown = {name: getattr(config, name) for name in _SHOWN} | dict(config.options)
     shown |= {

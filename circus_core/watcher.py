@@ -47,7 +47,7 @@ from circus_core.plan import (
 from circus_core.process import Process, signal_all
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import check_hooks
-from circus_core.shown_options import replaces_processes, shown_options
+from circus_core.shown_options import options_as_shown, replaces_processes
 from circus_core.sockets import ConnectionWatch
 from circus_core.spawning import named_sockets, used_sockets
 from circus_core.states import WatcherEvent, WatcherState
@@ -276,7 +276,7 @@ class Watcher:
 
     def options(self) -> dict[str, Any]:
         """Return the options as the `options` command shows them."""
-        return shown_options(self.config) | {"numprocesses": self.numprocesses}
+        return options_as_shown(self.config) | {"numprocesses": self.numprocesses}
 
     def describe(self) -> dict[str, Any]:
         """Return all that is known without asking the system; see describe_watcher."""
