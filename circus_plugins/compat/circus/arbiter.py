@@ -501,6 +501,7 @@ class Arbiter:
             raise
         self._note_open()
         self._life = asyncio.ensure_future(self._see_off(behind))
+        self._show_all()
         self._add_what_the_file_has_not()
         await self._wait_started(behind)
         if cb is not None:
@@ -527,7 +528,7 @@ class Arbiter:
         self._ended()
 
     def _ended(self) -> None:
-        _ = self.watchers  # the list keeps those that came while it ran
+        self._show_all()
         for face in self._faces.values():
             face.detach()
         self._faces.clear()
@@ -541,6 +542,11 @@ class Arbiter:
             await self._behind.close()
         if self._life is not None and self._life is not asyncio.current_task():
             await asyncio.shield(self._life)
+
+    def _show_all(self) -> None:
+        """Have a face for every watcher, in the list of the program too."""
+        known = self.watchers
+        log.debug("%d watchers", len(known))
 
     def _running(self) -> circus_core.Arbiter:
         if self._behind is None:

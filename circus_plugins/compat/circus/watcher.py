@@ -21,8 +21,8 @@ from circus_core import (
     MessageError,
     WatcherConfig,
     WatcherState,
+    options_as_shown,
     set_option,
-    shown_options,
     watcher_from_mapping,
 )
 
@@ -290,11 +290,11 @@ class Watcher:
 
     @property
     def stdout_stream_conf(self) -> dict[str, Any]:
-        return dict(shown_options(self.config)["stdout_stream_conf"])
+        return dict(options_as_shown(self.config)["stdout_stream_conf"])
 
     @property
     def stderr_stream_conf(self) -> dict[str, Any]:
-        return dict(shown_options(self.config)["stderr_stream_conf"])
+        return dict(options_as_shown(self.config)["stderr_stream_conf"])
 
     @property
     def sockets(self) -> Any:
@@ -306,7 +306,7 @@ class Watcher:
 
     @property
     def optnames(self) -> list[str]:
-        return list(shown_options(self.config))
+        return list(options_as_shown(self.config))
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -360,7 +360,7 @@ class Watcher:
 
     def options(self) -> list[tuple[str, Any]]:
         """Return the options, sorted by name."""
-        shown = shown_options(self.config) | {"numprocesses": self.numprocesses}
+        shown = options_as_shown(self.config) | {"numprocesses": self.numprocesses}
         return sorted(shown.items())
 
     def get_active_processes(self) -> list[Process]:
