@@ -1,0 +1,49 @@
+import type { LogLine } from "../types";
+
+export interface NumberedLine extends LogLine {
+  key: number;
+}
+
+interface Batch {
+  lines: readonly LogLine[];
+  lost: { [watcher: string]: number };
+  missing: { [watcher: string]: string };
+}
+
+const MOST = 10_000;
+
+/** The last lines that came, a bounded number of them. */
+export class LogBuffer {
+  lines: readonly NumberedLine[] = [];
+  missing: { [watcher: string]: string } = {};
+  lost: { [watcher: string]: number } = {};
+  private nextKey = 0;
+  private isAnew = false;
+
+  /** The next lines replace all there are. */
+  beginAnew(): void {
+    this.isAnew = true;
+  }
+
+  add({ lines, lost, missing }: Batch): void {
+    if (this.isAnew) {
+      this.lines = [];
+      this.lost = {};
+      this.isAnew = false;
+    }
+    this.missing = missing;
+    const sums = Object.assign(Object.create(null), this.lost) as { [watcher: string]: number };
+    for (const name of Object.keys(lost)) sums[name] = (sums[name] ?? 0) + (lost[name] ?? 0);
+    this.lost = sums;
+    const numbered = lines.map((line) => ({ ...line, key: this.nextKey++ }));
+    this.lines = [...this.lines, ...numbered].slice(-MOST);
+  }
+}
+
+/** What was `found` before, then what came since; lines that are in both are shown once. */
+export function withoutRepetition(found: readonly LogLine[], here: readonly NumberedLine[]): readonly NumberedLine[] {
+  const identity = (line: LogLine): string => `${line.time} ${line.pid} ${line.stream} ${line.message}`;
+  const known = new Set(here.map(identity));
+  const older = found.filter((line) => !known.has(identity(line))).map((line, i) => ({ ...line, key: -1 - i }));
+  return older.length ? [...older, ...here].sort((a, b) => a.time - b.time) : here;
+}

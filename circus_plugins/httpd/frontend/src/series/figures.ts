@@ -1,0 +1,40 @@
+import { Ring } from "./ring";
+import type { HistoryColumns, Usage } from "../types";
+
+/** The last figures of a watcher or a process. */
+export interface Figures {
+  cpu: Ring;
+  memory: Ring;
+}
+
+/** Figures of many things by name, each made when it is first heard of. */
+export class FigureTable {
+  private readonly table = new Map<string, Figures>();
+
+  constructor(private readonly capacity: number) {}
+
+  of(name: string): Figures {
+    const known = this.table.get(name);
+    if (known) return known;
+    const made = { cpu: new Ring(this.capacity), memory: new Ring(this.capacity) };
+    this.table.set(name, made);
+    return made;
+  }
+
+  /** Note how things are at `time` (seconds since 1970), and forget those that are gone. */
+  sample(time: number, usages: { [name: string]: Pick<Usage, "cpu" | "memory"> }): void {
+    for (const name of this.table.keys()) if (!Object.hasOwn(usages, name)) this.table.delete(name);
+    for (const name of Object.keys(usages)) {
+      const { cpu, memory } = this.of(name);
+      cpu.push(time, usages[name]?.cpu);
+      memory.push(time, usages[name]?.memory);
+    }
+  }
+
+  /** Put the past before what is known. */
+  remember(name: string, past: HistoryColumns): void {
+    const { cpu, memory } = this.of(name);
+    cpu.prepend(past.time, past.cpu);
+    memory.prepend(past.time, past.memory);
+  }
+}

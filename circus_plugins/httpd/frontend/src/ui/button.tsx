@@ -1,0 +1,55 @@
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Icon, type IconName } from "./icons";
+
+interface ButtonProps {
+  onClick?: () => unknown;
+  icon?: IconName;
+  children?: ComponentChildren;
+  /** What it does, where no text says it. */
+  label?: string;
+  look?: "plain" | "primary" | "danger" | "quiet";
+  disabled?: boolean;
+  pressed?: boolean;
+  type?: "button" | "submit";
+  class?: string;
+}
+
+/** A button that can't be pressed again while what it does is under way. */
+export function Button(props: ButtonProps): JSX.Element {
+  const { onClick, icon, children, label, look = "plain", disabled = false, pressed, type = "button" } = props;
+  const [isBusy, setBusy] = useState(false);
+  const isThere = useRef(true);
+  useEffect(() => {
+    isThere.current = true;
+    return () => {
+      isThere.current = false;
+    };
+  }, []);
+  const press = async (): Promise<void> => {
+    if (isBusy) return;
+    const done = onClick?.();
+    if (!(done instanceof Promise)) return;
+    setBusy(true);
+    try {
+      await done;
+    } finally {
+      if (isThere.current) setBusy(false);
+    }
+  };
+  return (
+    <button
+      type={type}
+      class={`button button-${look} ${children ? "" : "button-icon"} ${props.class ?? ""}`}
+      onClick={press}
+      disabled={disabled}
+      aria-busy={isBusy}
+      aria-label={label}
+      title={children ? undefined : label}
+      aria-pressed={pressed}
+    >
+      {icon && <Icon name={icon} size={18} />}
+      {children && <span>{children}</span>}
+    </button>
+  );
+}

@@ -1,0 +1,10 @@
+import { signal } from "@preact/signals";
+
+const query = window.matchMedia("(max-width: 760px)");
+
+/** Is there only room for one column, as on a phone? The same width as in styles/layout.css. */
+export const isNarrow = signal(query.matches);
+
+query.addEventListener("change", () => {
+  isNarrow.value = query.matches;
+});
