@@ -212,6 +212,7 @@ class Daemon:
         tcp: bool = False,
         env: Mapping[str, str] | None = None,
         command: Sequence[str] = (),
+        module: str = "circus_core.cli.circusd",
     ) -> None:
         """Args:
         sections: the ini text of watchers and sockets; those without autostart = False may run before
@@ -219,6 +220,7 @@ class Daemon:
         circus: further options of [circus].
         tcp: endpoints at free ports instead of files.
         command: words before the interpreter, such as prlimit.
+        module: what the interpreter runs, with the file as its argument.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -234,7 +236,7 @@ class Daemon:
         self._circus = dict(circus or {})
         self.write_ini(sections)
         self._env = {**os.environ, "PYTHONPATH": _import_path(folder), **(env or {}), _MARK: self.token}
-        self._command = [*command, sys.executable, "-m", "circus_core.cli.circusd", str(self.ini)]
+        self._command = [*command, sys.executable, "-m", module, str(self.ini)]
         self.events = Recorder(self.pubsub_endpoint)
         self.process: subprocess.Popen[bytes] | None = None
         self._client: CircusClient | None = None

@@ -1,0 +1,1 @@
+"""A project that was written for Circus 0.19: the tests let circusd import it."""
