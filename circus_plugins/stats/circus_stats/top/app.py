@@ -64,7 +64,6 @@ class TopApp(App[int]):
 
     CSS: ClassVar[str] = """
     #filter { display: none; height: 1; border: none; padding: 0; background: ansi_default; }
-    #filter.shown { display: block; }
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -218,8 +217,8 @@ class TopApp(App[int]):
         self._see(self.view.sorted_by(message.name))
 
     def action_filter(self) -> None:
-        self._filter.add_class("shown")
-        self._filter.focus()
+        self._filter.display = True
+        self.screen.set_focus(self._filter)  # at once: what is typed next belongs there
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._see(replace(self.view, filter=event.value))
@@ -233,8 +232,8 @@ class TopApp(App[int]):
         self._leave_filter()
 
     def _leave_filter(self) -> None:
-        self._filter.remove_class("shown")
-        self._table.focus()
+        self._filter.display = False
+        self.screen.set_focus(self._table)
 
     def action_pause(self) -> None:
         self._is_paused = not self._is_paused

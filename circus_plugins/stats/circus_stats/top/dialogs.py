@@ -56,7 +56,8 @@ class Choice(ModalScreen[str | None]):
         _BOX.format(name="Choice")
         + """
     Choice Static { width: auto; }
-    Choice OptionList { width: 24; height: auto; max-height: 14; border: none; background: ansi_default; }
+    Choice OptionList { width: 24; height: auto; max-height: 14; background: ansi_default; }
+    Choice OptionList, Choice OptionList:focus { border: none; padding: 0; }
     """
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+c", "leave")]
@@ -82,7 +83,7 @@ class Help(ModalScreen[None]):
     """Shows the keys."""
 
     DEFAULT_CSS: ClassVar[str] = (
-        _BOX.format(name="Help") + "Help Static { width: auto; } Help VerticalScroll { height: auto; }"
+        _BOX.format(name="Help") + "Help > .box { width: 80; } Help Static { width: 100%; }"
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter,ctrl+c", "leave")]
 

@@ -63,8 +63,9 @@ def clean(text: object) -> str:
 def _clean_character(character: str) -> str:
     if character.isascii() and character.isprintable():
         return character
-    if unicodedata.category(character) not in _UNSAFE:
-        return character
+    category = unicodedata.category(character)
+    if category not in _UNSAFE:
+        return " " if category == "Zs" else character
     if character in _HARMLESS_FORMAT:
         return ""
     number = ord(character)
@@ -105,8 +106,12 @@ def age_text(seconds: float | None) -> str:
         return f"{whole // 60}m{whole % 60:02d}s"
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    days = whole // 86400
-    return f"{days}d{whole % 86400 // 3600:02d}h" if days < 365 else f"{days // 365}y{days % 365}d"
+    days, years = whole // 86400, whole // (365 * 86400)
+    if days < 100:
+        return f"{days}d{whole % 86400 // 3600:02d}h"
+    if years < 1:
+        return f"{days}d"
+    return f"{years}y{days % 365}d" if years < 10 else f"{years}y"
 
 
 def end_text(code: int | None) -> str:

@@ -371,11 +371,12 @@ class Model:
             process.state = clean(each.get("state", process.state))
             process.restarts = whole_of(each.get("restarts"))
 
-    def apply_past(
-        self, name: str, cpu: Iterable[float | None], mem: Iterable[float | None], now: float
-    ) -> None:
+    def apply_past(self, name: str, cpu: Iterable[float | None], mem: Iterable[float | None]) -> None:
         """Take a watcher's values from before we came, oldest first; fewer than we know are no news."""
-        watcher = self.own if name == OWN and OWN not in self.watchers else self._watcher(name, now)
+        is_own = name == OWN and OWN not in self.watchers
+        watcher = self.own if is_own else self.watchers.get(key_of(name))
+        if watcher is None:
+            return  # it was removed within the hour that is remembered
         cpu, mem = list(cpu), list(mem)
         if len(cpu) >= len(watcher.cpu_past):
             watcher.cpu_past = deque(cpu, maxlen=PAST)

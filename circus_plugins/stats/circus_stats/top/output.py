@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import textwrap
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -151,7 +152,8 @@ class Output(Screen[None]):
         for reason in (reply.get("missing") or {}).values():
             if reason not in self._said:
                 self._said.add(reason)
-                found.append((f"--- nothing to see: {clean(reason)} ---", FAINT))
+                text = f"nothing to see: {clean(reason)}"
+                found += [(line, FAINT) for line in textwrap.wrap(text, max(20, self.size.width - 2))]
         if found:
             self._lines.add(found)
 

@@ -15,10 +15,19 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from circus_core import AsyncCircusClient, CircusError, RefusedError, Tunnel, UnreachableError, reachable
+from circus_core import (
+    AsyncCircusClient,
+    CallError,
+    CircusError,
+    RefusedError,
+    Tunnel,
+    UnreachableError,
+    reachable,
+)
 from circus_stats.client import AsyncStatsClient
-from circus_stats.top.figures import clean
-from circus_stats.top.model import Model, key_of
+from circus_stats.payloads import Message
+from circus_stats.top.figures import clean, number_of
+from circus_stats.top.model import PAST, Model, key_of
 from circus_stats.top.settings import Settings
 
 __all__ = ["Feed", "Session", "State", "Status"]
@@ -41,6 +50,9 @@ _SETTLE: Final = 0.5
 
 _STREAM_LIMIT: Final = 2.5
 """Seconds without a message after which nothing is published any more; or intervals, if they are longer."""
+
+_TURN: Final = 50
+"""Messages that are taken at a time: about 3 ms."""
 
 _FOLLOW: Final = 10.0
 """Seconds that the daemon is to wait for new lines of output."""
@@ -259,6 +271,14 @@ class Session:
 
     async def _ask_past(self, client: AsyncCircusClient) -> None:
         """Ask what the figures were before we came; not every daemon knows."""
+        try:
+            reply = await client.send("history", seconds=PAST, series="cpu,mem")
+        except CallError:
+            return
+        for name, past in _mapping(reply, "histories").items():
+            series = _mapping(past, "series")
+            cpu, mem = _known(series.get("cpu")), _known(series.get("mem"))
+            self.model.apply_past(name, cpu, mem)
 
     async def _hear_events(self, events: Any) -> None:
         async for event in events:
@@ -337,11 +357,19 @@ class Session:
             async with AsyncStatsClient(endpoint, tunnel=self._tunnel) as messages:
                 while True:
                     with suppress(CircusError):
-                        async for message in messages:
-                            self._take(message.watcher, message.subtopic, message.stat)
+                        await self._take_all(messages)
         except CircusError as error:
             self.status.trouble = clean(error)
             self._on_change()
+
+    async def _take_all(self, messages: AsyncIterator[Message]) -> None:
+        """Take messages without end; what is typed goes first, however many there are."""
+        taken = 0
+        async for message in messages:
+            self._take(message.watcher, message.subtopic, message.stat)
+            taken += 1
+            if taken % _TURN == 0:
+                await asyncio.sleep(0)
 
     def _take(self, watcher: str, subtopic: str | None, stat: Mapping[str, Any]) -> None:
         self._heard_at = time.monotonic()
@@ -367,6 +395,13 @@ class Session:
 def _mapping(reply: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = reply.get(key)
     return found if isinstance(found, Mapping) else {}
+
+
+def _known(values: object) -> list[float | None]:
+    """Return the numbers of a series without the time before the first and after the last."""
+    found = [number_of(value) for value in values] if isinstance(values, list) else []
+    known = [at for at, value in enumerate(found) if value is not None]
+    return found[known[0] : known[-1] + 1] if known else []
 
 
 def _first(errors: BaseExceptionGroup[CircusError]) -> BaseException:
