@@ -195,11 +195,8 @@ class Arbiter:
 
     @property
     def watchers(self) -> list[Watcher]:
-        """The list it was made with, and those that came later."""
-        if self._behind is not None:
-            known = [self.face_of(core) for core in self._behind.iter_watchers()]
-            mine = [each for each in self._given if each in known]
-            self._given[:] = [*mine, *(each for each in known if each not in mine)]
+        """The list it was made with, without those that are gone, and with those that came later."""
+        self._note_watchers()
         return self._given
 
     @watchers.setter
@@ -458,17 +455,25 @@ class Arbiter:
         loop = self.loop
         outcome: asyncio.Future[bool] = loop.asyncio_loop.create_future()
         task = loop.asyncio_loop.create_task(self._live(cb))
-        task.add_done_callback(lambda _: loop.stop())
+        is_inside = True
+
+        def leave(_: object) -> None:
+            if is_inside:  # not when an interrupt has left the loop before
+                loop.stop()
+
+        task.add_done_callback(leave)
         before = None if self.umask is None else os.umask(self.umask)
         try:
             loop.start()
-            if not task.done():  # somebody stopped the loop
-                loop.run_sync(self._close)
-                loop.asyncio_loop.run_until_complete(asyncio.wait([task]))
         finally:
+            is_inside = False
+            error = _failure(task)
             if before is not None:
                 os.umask(before)
-        error = None if task.cancelled() else task.exception()
+        if not task.done():  # somebody stopped the loop
+            loop.run_sync(self._close)
+            loop.asyncio_loop.run_until_complete(asyncio.wait([task]))
+            error = _failure(task)
         if error is not None:
             outcome.set_exception(error)
         else:
@@ -501,7 +506,7 @@ class Arbiter:
             raise
         self._note_open()
         self._life = asyncio.ensure_future(self._see_off(behind))
-        self._show_all()
+        self._note_watchers()
         self._add_what_the_file_has_not()
         await self._wait_started(behind)
         if cb is not None:
@@ -528,7 +533,7 @@ class Arbiter:
         self._ended()
 
     def _ended(self) -> None:
-        self._show_all()
+        self._note_watchers()
         for face in self._faces.values():
             face.detach()
         self._faces.clear()
@@ -543,10 +548,12 @@ class Arbiter:
         if self._life is not None and self._life is not asyncio.current_task():
             await asyncio.shield(self._life)
 
-    def _show_all(self) -> None:
-        """Have a face for every watcher, in the list of the program too."""
-        known = self.watchers
-        log.debug("%d watchers", len(known))
+    def _note_watchers(self) -> None:
+        """Make the program's list what the arbiter has, as long as it runs."""
+        if self._behind is not None:
+            known = [self.face_of(core) for core in self._behind.iter_watchers()]
+            mine = [each for each in self._given if each in known]
+            self._given[:] = [*mine, *(each for each in known if each not in mine)]
 
     def _running(self) -> circus_core.Arbiter:
         if self._behind is None:
@@ -576,6 +583,10 @@ class Arbiter:
 
         result: _T = asyncio.run_coroutine_threadsafe(there(), loop).result()
         return result
+
+
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 class ThreadedArbiter(threading.Thread, Arbiter):

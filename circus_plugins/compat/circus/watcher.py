@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import circus_core
+from circus._conversions import to_gid, to_uid
 from circus._loops import done, running_loop
 from circus._names import resolve_name
 from circus._set_actions import NOTHING, action_of
@@ -415,6 +416,7 @@ class Watcher:
         Raises:
             ValueError: there is no such option, or the value does not fit.
         """
+        _check_account(key, val)
         action = action_of(key, self.config)
         if self._core is None:
             self._adopt(_changed(self.config, key, val))
@@ -571,6 +573,12 @@ def _changed(config: WatcherConfig, key: str, value: Any) -> WatcherConfig:
         return set_option(config, key, value)
     except ConfigError as error:
         raise ValueError(str(error)) from error
+
+
+def _check_account(key: str, value: Any) -> None:
+    """Raise ValueError for a user or group that does not exist."""
+    if value is not None and key in ("uid", "gid"):
+        (to_uid if key == "uid" else to_gid)(value)
 
 
 def _check_hooks(config: WatcherConfig) -> None:

@@ -86,8 +86,8 @@ def test_old_parameters_become_options() -> None:
 def test_set_opt_returns_what_do_action_takes() -> None:
     watcher = Watcher("web", "sleep 1", colour="red")
     numbers = {
-        "colour": -1, "numprocesses": 0, "warmup_delay": 0, "graceful_timeout": -1, "cmd": 1, "env": 1, "max_age": 1,
-        "send_hup": 0, "stop_signal": 0, "stdout_stream.class": 1,
+        "colour": -1, "numprocesses": 0, "warmup_delay": 0, "graceful_timeout": -1, "cmd": 1, "env": 1,
+        "max_age": 1, "send_hup": 0, "stop_signal": 0, "stdout_stream.class": 1,
     }  # fmt: skip
     values: dict[str, Any] = dict.fromkeys(numbers, 1) | {
         "cmd": "sleep 2", "env": {"A": "1"}, "stop_signal": "QUIT", "stdout_stream.class": "StdoutStream",

@@ -1,0 +1,320 @@
+"""circus.arbiter.Arbiter on a loop of its host, and on one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.ioloop import IOLoop, PeriodicCallback
+
+import circus
+from circus.arbiter import Arbiter
+from circus.client import CircusClient
+from circus.exc import AlreadyExist
+from circus.sockets import CircusSocket
+from circus.util import check_future_exception_and_log
+from circus.watcher import Watcher
+from circus_core.testing.circusd import is_alive
+
+
+@pytest.fixture
+def own_loop() -> Iterator[None]:
+    """Close the loop that an arbiter without a given one makes the current one of this thread."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loop = IOLoop.current(instance=False)
+    if loop is not None:
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+def made(folder: Path, *watchers: Watcher, **options: Any) -> Arbiter:
+    return Arbiter(list(watchers), f"ipc://{folder}/control", f"ipc://{folder}/events", **options)
+
+
+def test_it_runs_in_the_loop_of_its_host_and_does_what_it_did(tmp_path: Path) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+
+    async def scenario() -> None:
+        web = Watcher("Web", "sleep 1000", numprocesses=2, priority=1)
+        arbiter = made(tmp_path, web, Watcher("late", "sleep 1000", autostart=False, priority=2))
+        assert (arbiter.running, arbiter.statuses()) == (False, {"Web": "stopped", "late": "stopped"})
+        assert await arbiter.start() is False
+        assert {each: signal.getsignal(each) for each in before} == before
+        assert (arbiter.running, arbiter.numwatchers(), arbiter.numprocesses()) == (True, 2, 2)
+        assert arbiter.statuses() == {"Web": "active", "late": "stopped"}
+        assert arbiter.get_watcher("wEB") is web
+        with pytest.raises(KeyError, match="nobody"):
+            arbiter.get_watcher("nobody")
+        assert [each.name for each in arbiter.iter_watchers()] == ["late", "Web"]
+        assert [each.name for each in arbiter.iter_watchers(reverse=False)] == ["Web", "late"]
+        await of_a_watcher(web)
+        await of_more_watchers(arbiter)
+        await of_all(arbiter, web)
+        await arbiter.stop()
+        assert (arbiter.running, arbiter.statuses()["Web"], web.pids) == (False, "stopped", [])
+
+    asyncio.run(scenario())
+
+
+async def of_a_watcher(web: Watcher) -> None:
+    pids = web.pids
+    assert [process.wid for process in web.processes.values()] == [1, 2]
+    assert web.processes[pids[0]] is web.processes[pids[0]]
+    assert set(web.info()) == set(web.get_active_pids()) == set(pids)
+    assert web.process_info(pids[0])["pid"] == pids[0]
+    with pytest.raises(KeyError):
+        web.process_info(1)
+    assert await web.incr() == 3
+    assert await web.decr(5) == 0
+    assert web.status() == "active"
+    assert await web.set_numprocesses(2) == 2
+    pids = web.pids
+    assert await web.restart() == {"stopped": pids, "started": web.pids, "kept": []}
+    pids = web.pids
+    assert await web.reload() == {"stopped": pids, "started": web.pids, "kept": []}
+    process = web.processes[web.pids[0]]
+    assert await web.kill_process(process) is True
+    assert process.pid not in web.pids
+    assert await web.kill_process(process) is False
+    web.send_signal(process.pid, signal.SIGTERM)  # it is gone, which does not matter
+    killed = web.pids[0]
+    web.send_signal(killed, signal.SIGKILL)
+    while killed in web.pids:
+        await asyncio.sleep(0.01)
+    await web.manage_processes()
+    assert len(web) == 2
+    action = web.set_opt("cmd", "sleep 1001")
+    pids = web.pids
+    await web.do_action(action)
+    assert set(web.pids).isdisjoint(pids)
+    assert [process.format_args() for process in web.processes.values()] == [["sleep", "1001"]] * 2
+    assert await web.do_action(web.set_opt("numprocesses", 1)) == 1
+    with pytest.raises(ValueError, match="valid user name"):
+        web.set_opt("uid", "nobody-at-all")
+
+
+async def of_more_watchers(arbiter: Arbiter) -> None:
+    more = arbiter.add_watcher("more", "sleep 1000", numprocesses=2)
+    assert (more.status(), more in arbiter.watchers) == ("stopped", True)
+    assert arbiter.get_watcher("more") is more
+    with pytest.raises(AlreadyExist, match="'MORE' already exist"):
+        arbiter.add_watcher("MORE", "sleep 1")
+    with pytest.raises(ValueError, match="must not be empty"):
+        arbiter.add_watcher("", "sleep 1")
+    assert await more.start() == {"started": more.pids, "kept": []}
+    pids = more.pids
+    await arbiter.rm_watcher("more")
+    assert more not in arbiter.watchers
+    assert not any(map(is_alive, pids))
+    with pytest.raises(KeyError):
+        arbiter.rm_watcher("more")
+
+
+async def of_all(arbiter: Arbiter, web: Watcher) -> None:
+    arbiter.reap_processes()
+    await arbiter.manage_watchers()
+    pids = web.pids
+    await arbiter.reload()
+    assert set(web.pids).isdisjoint(pids)
+    await arbiter.stop_watchers(lambda: [web])
+    assert web.is_stopped()
+    await arbiter.start_watcher(web)
+    assert web.is_active()
+    await arbiter.restart()
+    assert web.is_active()
+    await arbiter.stop_watchers()
+    await arbiter.start_watchers()
+    assert arbiter.statuses() == {"Web": "active", "late": "stopped"}
+
+
+def test_clients_see_what_the_program_made_and_the_program_what_clients_make(tmp_path: Path) -> None:
+    called: list[Arbiter] = []
+
+    def ask() -> dict[str, Any]:
+        client = CircusClient(endpoint=f"ipc://{tmp_path}/control", timeout=10)
+        try:
+            client.call(
+                {"command": "add", "properties": {"name": "theirs", "cmd": "sleep 1000", "start": True}}
+            )
+            client.call({"command": "reload", "properties": {"waiting": True}})
+            return client.call({"command": "list", "properties": {}})
+        finally:
+            client.stop()
+
+    async def scenario() -> None:
+        arbiter = made(tmp_path, Watcher("mine", "sleep 1000"), prereload_fn=called.append)
+        await arbiter.start()
+        reply = await asyncio.to_thread(ask)
+        assert reply["watchers"] == ["mine", "theirs"]
+        assert [each.name for each in arbiter.watchers] == ["mine", "theirs"]
+        assert arbiter.get_watcher("theirs").status() == "active"
+        assert called == [arbiter]
+        await arbiter.stop()
+        assert [each.name for each in arbiter.watchers] == ["mine", "theirs"]
+
+    asyncio.run(scenario())
+
+
+SAYS_HI = """
+import socket, sys
+listening = socket.socket(fileno=int(sys.argv[1]))
+listening.setblocking(True)
+listening.accept()[0].send(b"hi")
+"""
+
+
+def test_sockets_made_by_hand_are_bound_and_lent(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        web = CircusSocket("web", port=0)
+        command = [sys.executable, ["-c", SAYS_HI, "$(circus.sockets.web)"]]
+        serves = Watcher("serves", *command, use_sockets=True, respawn=False)
+        arbiter = made(tmp_path, serves, sockets=[web])
+        assert arbiter.get_socket("web") is web
+        await arbiter.start()
+        assert web.port
+        assert serves.sockets["web"] is web
+
+        def talk() -> bytes:
+            with socket.create_connection((web.host, web.port), timeout=10) as connection:
+                return connection.recv(10)
+
+        assert await asyncio.to_thread(talk) == b"hi"
+        await arbiter.stop()
+        assert web.fileno() == -1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_without_a_loop_start_blocks_until_somebody_stops_it(tmp_path: Path) -> None:
+    arbiter = made(tmp_path, Watcher("web", "sleep 1000"))
+    seen: list[Any] = []
+    ticks: list[int] = []
+    PeriodicCallback(lambda: ticks.append(1), 1).start()  # on the current loop, as programs do
+
+    def up(future: Any) -> None:
+        seen.append((future.done(), arbiter.statuses()))
+        arbiter.loop.add_callback(arbiter.stop)
+
+    future = arbiter.start(up)
+    assert seen == [(True, {"web": "active"})]
+    assert ticks
+    assert future.done()
+    assert future.result() is False
+    assert check_future_exception_and_log(future) is None
+    assert arbiter.stop().done()
+    assert arbiter.start(up).result() is False  # it may be started again
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_errors_are_in_the_future(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        arbiter = Arbiter([Watcher("web", "sleep 1000")], endpoint, f"ipc://{tmp_path}/events")
+        future = arbiter.start()
+        error = check_future_exception_and_log(future)
+    assert error is not None
+    assert "in use" in str(error)
+    assert arbiter.loop.run_sync(arbiter._emergency_stop) is None
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_an_emergency_stop_leaves_no_process_however_they_resist(tmp_path: Path) -> None:
+    stubborn = Watcher(
+        "stubborn", "sh", ["-c", "trap '' TERM; while :; do sleep 1; done"], graceful_timeout=100
+    )
+    arbiter = made(tmp_path, stubborn)
+    pids: list[int] = []
+
+    def interrupted(_: Any) -> None:
+        pids.extend(stubborn.pids)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        arbiter.start(interrupted)
+    arbiter.loop.run_sync(arbiter._emergency_stop)
+    assert pids
+    assert not any(map(is_alive, pids))
+    assert not arbiter.running
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_a_loop_that_somebody_stops_leaves_no_process(tmp_path: Path) -> None:
+    web = Watcher("web", "sleep 1000")
+    arbiter = made(tmp_path, web)
+    pids: list[int] = []
+
+    def up(_: Any) -> None:
+        pids.extend(web.pids)
+        arbiter.loop.stop()
+
+    assert arbiter.start(up).result() is False
+    assert pids
+    assert not any(map(is_alive, pids))
+
+
+def test_with_a_given_loop_start_returns_before_it_runs(tmp_path: Path) -> None:
+    loop = IOLoop(make_current=False)
+    try:
+        arbiter = circus.get_arbiter(
+            [{"name": "web", "cmd": "sleep 1000"}],
+            controller=f"ipc://{tmp_path}/control",
+            pubsub_endpoint=f"ipc://{tmp_path}/events",
+            loop=loop,
+        )
+        assert arbiter.loop is loop
+        future = arbiter.start()
+        assert not future.done()
+
+        async def use() -> None:
+            assert await future is False
+            assert arbiter.statuses() == {"web": "active"}
+            await arbiter.stop()
+
+        loop.run_sync(use, timeout=30)
+    finally:
+        loop.close()
+
+
+def test_a_subclass_may_prepare_what_is_started(tmp_path: Path) -> None:
+    class Prepared(Arbiter):
+        def initialize(self) -> None:
+            self.add_watcher("extra", "sleep 1000", numprocesses=2)
+            super().initialize()
+
+    async def scenario() -> None:
+        arbiter = Prepared([], f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events")
+        await arbiter.start()
+        assert arbiter.statuses() == {"extra": "active"}
+        assert arbiter.numprocesses() == 2
+        await arbiter.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_does_not_fit_is_told_before_anything_starts() -> None:
+    with pytest.raises(KeyError, match="cmd"):
+        circus.get_arbiter([{"name": "web"}])
+    with pytest.raises(ValueError, match="singleton"):
+        circus.get_arbiter([{"cmd": "sleep 1", "singleton": True, "numprocesses": 2}])
+
+
+def test_a_stream_backend_means_nothing_any_more() -> None:
+    with pytest.warns(DeprecationWarning, match="stream_backend = 'gevent' means nothing any more"):
+        circus.get_arbiter([{"cmd": "sleep 1"}], stream_backend="gevent")
+
+
+def test_mappings_may_be_used_again() -> None:
+    mapping = {"cmd": "sleep 1", "name": "web"}
+    first, second = circus.get_arbiter([mapping]), circus.get_arbiter([mapping])
+    assert mapping == {"cmd": "sleep 1", "name": "web"}
+    assert first.get_watcher("web") is not second.get_watcher("web")
