@@ -11,7 +11,7 @@ __all__ = ["MASK", "has_mask", "mask_text", "mask_value", "mask_values"]
 MASK: Final = "\u2022" * 8
 
 _SECRET_NAME: Final = re.compile(
-    r"key|token|secret|passw|passphrase|passwd|(^|_)pass($|_)|(^|_)pwd$|credential|private|(^|_)auth($|_)|"
+    r"key|token|secret|passw|passphrase|passwd|(?<!by)pass(?![a-z])|(^|_)pwd$|credential|private|(^|_)auth($|_)|"
     r"cookie|salt|signature|webhook",
     re.IGNORECASE,
 )
@@ -23,9 +23,7 @@ _URL_PASSWORD: Final = re.compile(
     r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]+(?=@)", re.IGNORECASE
 )
 _URL_USER: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://)[^\s/?#]+(?=@)", re.IGNORECASE)
-_WORD: Final = (
-    r"[\w.-]*(?:key|token|secret|passw(?:or)?d|passphrase|(?<![a-z])pass|(?<![a-z])pwd|credentials?)[\w.]*"
-)
+_WORD: Final = r"[\w.-]*(?:key(?!board|map|file|_?path|_?id)|token|secret|passw(?:or)?d|passphrase|(?<![a-z])pass|(?<![a-z])pwd|credentials?)[\w.]*"
 # --password=X, --password X, PASSWORD=X, ?token=X; a value in quotes goes up to its end.
 _VALUE: Final = r"(?:\"[^\"]*\"|'[^']*'|[^\s&;'\"]+)"
 _ASSIGNED: Final = re.compile(rf"(?P<before>{_WORD}=){_VALUE}", re.IGNORECASE)

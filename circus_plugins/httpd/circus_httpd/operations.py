@@ -12,6 +12,7 @@ from circus_httpd.daemons import Daemons
 from circus_httpd.discovery import discover
 from circus_httpd.log_reader import LogFilter, read_lines
 from circus_httpd.masking import has_mask, mask_values
+from circus_httpd.past import read_past
 from circus_httpd.problems import Problem
 from circus_httpd.tokens import Role
 
@@ -25,6 +26,7 @@ _LONG: Final = 120.0
 
 _EVENTS: Final = 200
 _LINES: Final = 500
+_HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,9 @@ class Operations:
         return Answer(page)
 
     async def _history(self, call: Call) -> Answer:
-        raise Problem(501, "not yet")
+        daemon = self._of(call)
+        seconds = call.params.get("seconds", _HOUR)
+        return Answer(await read_past(daemon, watcher=call.params.get("watcher"), seconds=seconds))
 
     # -- watchers ----------------------------------------------------------------------------------------
 

@@ -15,9 +15,11 @@ from circus_core import (
     ArbiterConfig,
     Config,
     ConfigError,
+    Effect,
     Kind,
     Option,
     hookimpl,
+    reachable,
     socket_from_mapping,
     watcher_from_mapping,
     whole,
@@ -28,7 +30,7 @@ __all__ = ["NAME", "config_loaded", "register_options"]
 NAME: Final = "circushttpd"
 """Of the watcher and of its socket."""
 
-_SINCE: Final = "circus-core 0.1"
+_NEW: Final = "circus-core 0.1"
 
 
 def _optional(value: Any) -> str | None:
@@ -54,53 +56,50 @@ def _prefix(value: Any) -> str:
 
 _FILE: Final = Kind("the path of a file", _optional)
 
+
+def _option(name: str, kind: Kind, doc: str, *, default: Any = None, since: str = _NEW) -> Option:
+    return Option(name=name, kind=kind, doc=doc, default=default, since=since, effect=Effect.NOW)
+
+
 _OPTIONS: Final = (
-    Option(name="httpd", kind=BOOL, default=False, doc="Run the web dashboard, circushttpd."),
-    Option(name="httpd_host", kind=TEXT, default="localhost", doc="Where it listens."),
-    Option(
-        name="httpd_port", kind=whole(0, 65535), default=8080, doc="Where it listens; 0: any that is free."
+    _option("httpd", BOOL, "Run the web dashboard, circushttpd.", default=False, since="0.19"),
+    _option("httpd_host", TEXT, "Where it listens.", default="localhost", since="0.19"),
+    _option(
+        "httpd_port", whole(0, 65535), "Where it listens; 0: any that is free.", default=8080, since="0.19"
     ),
-    Option(
-        name="httpd_close_outputs",
-        kind=BOOL,
+    _option(
+        "httpd_close_outputs",
+        BOOL,
+        "Drop what it writes, its log too unless that is a file.",
         default=False,
-        doc="Send its output, which is its log, to /dev/null.",
+        since="0.19",
     ),
-    Option(
-        name="httpd_certificate",
-        kind=_FILE,
-        doc="Serve https with the certificate in this file (PEM, with its chain).",
-        since=_SINCE,
+    _option(
+        "httpd_certificate", _FILE, "Serve https with the certificate in this file (PEM, with its chain)."
     ),
-    Option(
-        name="httpd_key", kind=_FILE, doc="Its private key, if that is not in the same file.", since=_SINCE
-    ),
-    Option(
-        name="httpd_prefix",
-        kind=Kind("a path such as /circus", _prefix),
+    _option("httpd_key", _FILE, "Its private key, if that is not in the same file."),
+    _option(
+        "httpd_prefix",
+        Kind("a path such as /circus", _prefix),
+        "Path in front of everything, for a proxy that passes it on.",
         default="",
-        doc="Path in front of everything, for a proxy that passes it on.",
-        since=_SINCE,
     ),
-    Option(
-        name="httpd_allow_hosts",
-        kind=Kind("names, separated by blanks", _words),
+    _option(
+        "httpd_allow_hosts",
+        Kind("names, separated by blanks", _words),
+        "Names that browsers may call it by, besides localhost and addresses.",
         default=(),
-        doc="Names that browsers may call it by, besides localhost and addresses.",
-        since=_SINCE,
     ),
-    Option(
-        name="httpd_trusted_proxies",
-        kind=Kind("addresses or networks, separated by blanks", _networks),
+    _option(
+        "httpd_trusted_proxies",
+        Kind("addresses or networks, separated by blanks", _networks),
+        "Proxies whose X-Forwarded-For, -Proto and -Host are believed.",
         default=(),
-        doc="Proxies whose X-Forwarded-For, -Proto and -Host are believed.",
-        since=_SINCE,
     ),
-    Option(
-        name="httpd_state_dir",
-        kind=Kind("the path of a folder", _optional),
-        doc="Folder of tokens and sessions; circus/httpd in $XDG_STATE_HOME or ~/.local/state if absent.",
-        since=_SINCE,
+    _option(
+        "httpd_state_dir",
+        Kind("the path of a folder", _optional),
+        "Folder of tokens and sessions; circus/httpd in $XDG_STATE_HOME or ~/.local/state if absent.",
     ),
 )
 
@@ -155,7 +154,7 @@ def _watcher(arbiter: ArbiterConfig) -> dict[str, Any]:
 def _arguments(arbiter: ArbiterConfig) -> list[str]:
     options = arbiter.options
     given = {
-        "--endpoint": arbiter.endpoint,
+        "--endpoint": reachable(arbiter.endpoint, "tcp://127.0.0.1:0"),
         "--fd": f"$(circus.sockets.{NAME})",
         "--host": options["httpd_host"],
         "--certificate": options.get("httpd_certificate"),
@@ -164,6 +163,7 @@ def _arguments(arbiter: ArbiterConfig) -> list[str]:
         "--state-dir": options.get("httpd_state_dir"),
         "--multicast": arbiter.multicast_endpoint,
         "--log-level": "debug" if arbiter.debug else arbiter.loglevel,
+        "--log-output": arbiter.logoutput,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     for host in options["httpd_allow_hosts"]:
