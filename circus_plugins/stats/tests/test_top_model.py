@@ -299,6 +299,7 @@ def test_a_description_tells_restarts_ends_and_what_is_wanted() -> None:
 def test_a_service_of_the_daemon_is_shown_once_and_as_a_watcher_when_it_is_stopped() -> None:
     model = modelled()
     model.apply_statuses({"circusd-stats": "active", "web one": "active", "idle": "active"}, {}, 0.0)
+    model.apply_infos({"circusd-stats": {"2": stat(2)}}, 0.0)
     model.apply_stat("circus", 2, stat(2, name="circusd-stats"), 0.0)
     assert shown(rows_of(model, View())).count("circusd-stats") == 1
     model.expire(10.0, 3.0)

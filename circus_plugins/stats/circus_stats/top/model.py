@@ -260,8 +260,12 @@ class Model:
         if pid is None:
             pid = whole_of(subtopic)
         if pid is not None:
-            is_own = watcher == OWN and isinstance(stat.get("name"), str)
-            _measure((self.own if is_own else self._streamed(watcher, stat, now)).process(pid, now), stat)
+            label = stat.get("name")
+            if watcher == OWN and isinstance(label, str):
+                teller = self._own(label, pid)
+            else:
+                teller = self._streamed(watcher, stat, now)
+            _measure(teller.process(pid, now), stat)
 
     def _apply_socket(self, stat: Mapping[str, Any], now: float) -> None:
         fd = whole_of(stat.get("fd"))
@@ -408,6 +412,11 @@ class Model:
 
     # -- the time that goes by ---------------------------------------------------------------------------
 
+    def shown_watchers(self) -> list[Watcher]:
+        """Return the watchers, without those whose processes are among the daemon's own."""
+        own = {process.label for process in self.own.processes.values()}
+        return [each for each in self.watchers.values() if each.processes or each.title not in own]
+
     def expire(self, now: float, timeout: float) -> None:
         """Forget what nothing was heard of for so many seconds, unless the daemon named it."""
         for watcher in [self.own, *self.watchers.values()]:
@@ -436,6 +445,13 @@ class Model:
             watcher = self.watchers[key] = Watcher(key, name, clean(name), now)
         watcher.seen = now
         return watcher
+
+    def _own(self, label: str, pid: int) -> Watcher:
+        """Return the daemon's own processes; one of them is no longer shown with its watcher."""
+        watcher = self.watchers.get(key_of(label))
+        if watcher is not None:
+            watcher.processes.pop(pid, None)
+        return self.own
 
     def _streamed(self, name: str, stat: Mapping[str, Any], now: float) -> Watcher:
         """Return the watcher that a message is about."""

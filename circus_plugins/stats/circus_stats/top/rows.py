@@ -160,7 +160,7 @@ def rows_of(model: Model, view: View) -> list[Row]:
         return _sorted([row for row in _all_processes(model) if _is_meant(row, view.filter)], view)
     watchers = [
         Row(key=("watcher", each.key, 0), kind=Kind.WATCHER, watcher=each, figures=each.figures())
-        for each in _shown_watchers(model)
+        for each in model.shown_watchers()
     ]
     found = [line for row in _sorted(watchers, view) for line in _block(row, view)]
     if model.own.processes:
@@ -174,14 +174,6 @@ def expandable(model: Model) -> frozenset[Key]:
     """Return the lines below which there may be others."""
     keys: set[Key] = {("watcher", key, 0) for key in model.watchers}
     return frozenset(keys | {("own", model.own.key, 0), ("sockets", "", 0)})
-
-
-def _shown_watchers(model: Model) -> Iterator[Watcher]:
-    """Yield the watchers, without those whose processes are among the daemon's own."""
-    own = {process.label for process in model.own.processes.values()}
-    for watcher in model.watchers.values():
-        if watcher.title not in own or watcher.processes:
-            yield watcher
 
 
 def _all_processes(model: Model) -> Iterator[Row]:

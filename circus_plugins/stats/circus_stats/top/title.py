@@ -11,7 +11,7 @@ __all__ = ["how_it_stands", "totals"]
 
 def totals(model: Model) -> str:
     """Return how much there is of all."""
-    watchers = model.watchers.values()
+    watchers = model.shown_watchers()
     figures = Figures.sum([watcher.figures() for watcher in watchers])
     processes = sum(len(watcher.processes) for watcher in watchers)
     return (

@@ -1,0 +1,321 @@
+"""The keys of circus-top pressed against a real circusd, and what it shows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from circus_core.testing import Daemon, Watch
+from circus_stats.top.actions import ACTIONS, Action, Target
+from circus_stats.top.app import TopApp
+from circus_stats.top.dialogs import Choice, Help, Question
+from circus_stats.top.output import Lines, Output
+from circus_stats.top.rows import Kind, View
+from circus_stats.top.session import Feed, State
+from circus_stats.top.settings import Settings
+from circus_stats.top.table import Table
+
+DEADLINE = 20.0
+
+SECTIONS = """
+[watcher:web one]
+cmd = sleep 1000
+numprocesses = 2
+stdout_stream.class = StdoutStream
+
+[watcher:speaks]
+cmd = sh -c 'i=0; while :; do i=$((i+1)); printf "line $i \\\\033[31mred\\\\033[0m\\\\a\\n"; sleep 0.2; done'
+stdout_stream.class = QueueStream
+tail_bytes = 100000
+
+[watcher:off*]
+cmd = sleep 1000
+autostart = False
+
+[watcher:office]
+cmd = sleep 1000
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with Daemon(tmp_path_factory.mktemp("top"), SECTIONS) as running:
+        yield running
+
+
+@asynccontextmanager
+async def looking(daemon: Daemon, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[int]]:
+    app = TopApp(Settings(control=daemon.endpoint, is_control_typed=True, interval=0.2))
+    async with app.run_test(size=size) as pilot:
+        await eventually(lambda: app.session.status.state is State.UP)
+        await eventually(lambda: bool(app.query_one(Table).rows))
+        yield pilot
+
+
+async def eventually(claim: Callable[[], object], what: Callable[[], str] = lambda: "") -> None:
+    end = time.monotonic() + DEADLINE
+    while not claim():
+        assert time.monotonic() < end, f"it did not happen in time {what()}"
+        await asyncio.sleep(0.02)
+
+
+def app_of(pilot: Pilot[int]) -> TopApp:
+    assert isinstance(pilot.app, TopApp)
+    return pilot.app
+
+
+def table(pilot: Pilot[int]) -> Table:
+    return pilot.app.screen_stack[0].query_one(Table)
+
+
+def names(pilot: Pilot[int]) -> list[str]:
+    return [row.name for row in table(pilot).rows]
+
+
+def message(pilot: Pilot[int]) -> str:
+    return app_of(pilot)._message[0]
+
+
+async def select(pilot: Pilot[int], name: str) -> None:
+    await eventually(lambda: name in names(pilot), lambda: f"{name}: {names(pilot)}")
+    table(pilot).select(names(pilot).index(name))
+    await pilot.pause()
+
+
+async def select_process(pilot: Pilot[int], pid: int) -> None:
+    rows = table(pilot).rows
+    at = next(at for at, row in enumerate(rows) if row.process is not None and row.process.pid == pid)
+    table(pilot).select(at)
+    await pilot.pause()
+
+
+async def confirm(pilot: Pilot[int], key: str = "y") -> None:
+    await eventually(lambda: isinstance(pilot.app.screen, Question))
+    await pilot.press(key)
+
+
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(test())
+
+
+@pytest.fixture
+def web(daemon: Daemon) -> Watch:
+    """A watcher as it was at first."""
+    web = daemon.watcher("web one")
+    daemon.call("set", name="web one", options={"numprocesses": 2})
+    web.do("start")
+    web.until_pids(2)
+    return web
+
+
+def test_watchers_are_stopped_when_that_is_confirmed_and_started_at_once(daemon: Daemon, web: Watch) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "web one")
+            await pilot.press("S")
+            await confirm(pilot, "n")
+            assert web.status() == "active"
+            await pilot.press("S")
+            await confirm(pilot)
+            await eventually(lambda: message(pilot) == "stop web one: done")
+            assert web.status() == "stopped"
+            await pilot.press("s")
+            await eventually(lambda: message(pilot) == "start web one: done")
+            assert len(web.pids()) == 2
+
+    run(test)
+
+
+def test_a_watcher_gets_more_and_fewer_processes_is_restarted_and_reloaded(
+    daemon: Daemon, web: Watch
+) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "web one")
+            await pilot.press("plus")
+            await eventually(lambda: message(pilot) == "incr web one: done, 3 wanted")
+            await pilot.press("minus")
+            await confirm(pilot)
+            await eventually(lambda: message(pilot) == "decr web one: done, 2 wanted")
+            before = set(web.pids())
+            await pilot.press("r")
+            await confirm(pilot)
+            await eventually(lambda: message(pilot) == "restart web one: done")
+            between = set(web.pids())
+            assert not before & between
+            await pilot.press("R")
+            await confirm(pilot)
+            await eventually(lambda: message(pilot) == "reload web one: done")
+            assert not between & set(web.pids())
+
+    run(test)
+
+
+def test_a_single_process_is_killed_or_sent_a_signal_and_its_end_is_shown(daemon: Daemon, web: Watch) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            first, second = web.pids()
+            await select_process(pilot, first)
+            await pilot.press("K")
+            await confirm(pilot)
+            await eventually(lambda: message(pilot) == f"kill process {first} of web one: done")
+            assert first not in web.pids()
+            assert second in web.until_pids(2)
+            watcher = app_of(pilot).session.model.watchers["web_one"]
+            await eventually(lambda: watcher.last_exit is not None and watcher.last_exit.pid == first)
+            await eventually(lambda: watcher.restarts)
+            await select_process(pilot, second)
+            await pilot.press("x")
+            await eventually(lambda: isinstance(pilot.app.screen, Choice))
+            await pilot.press("escape", "x")
+            await eventually(lambda: isinstance(pilot.app.screen, Choice))
+            await pilot.press("end", "enter")
+            await eventually(lambda: message(pilot) == f"signal process {second} of web one: done")
+            await eventually(
+                lambda: watcher.last_exit is not None and watcher.last_exit.code == -signal.SIGKILL
+            )
+
+    run(test)
+
+
+def test_a_star_in_a_name_is_no_pattern(daemon: Daemon) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "off*")
+            daemon.call("rm", name="off*")
+            app_of(pilot)._do(*stop_of("off*"))
+            await eventually(lambda: "not found" in message(pilot), lambda: message(pilot))
+            assert daemon.watcher("office").status() == "active"
+
+    run(test)
+
+
+def stop_of(name: str) -> tuple[Action, Target]:
+    action = next(each for each in ACTIONS if each.command == "stop")
+    return action, Target(name=name, title=name)
+
+
+def test_what_runs_below_the_selected_one_does_not_move_the_selection(daemon: Daemon, web: Watch) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "web one.2")
+            daemon.call("add", name="aaa", cmd="sleep 1000", start=True, waiting=True)
+            await eventually(lambda: "aaa" in names(pilot))
+            selected = table(pilot).selected
+            assert selected is not None
+            assert selected.name == "web one.2"
+            web.do("stop")
+            await eventually(lambda: "web one.2" not in names(pilot))
+            selected = table(pilot).selected
+            assert selected is not None
+            assert selected.name == "web one"
+            daemon.call("rm", name="aaa")
+            await eventually(lambda: "aaa" not in names(pilot))
+
+    run(test)
+
+
+def test_the_daemon_itself_and_sockets_are_refused_with_words(daemon: Daemon) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "circusd")
+            await pilot.press("S")
+            await eventually(lambda: "circusctl restart or quit" in message(pilot))
+
+    run(test)
+
+
+def test_output_is_followed_without_what_could_harm_the_terminal(daemon: Daemon) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "speaks.1")
+            await pilot.press("l")
+            await eventually(lambda: isinstance(pilot.app.screen, Output))
+            lines = pilot.app.screen.query_one(Lines)
+            await eventually(lambda: len(lines.lines) > 4)
+            assert all("\x1b" not in text and "\x07" not in text for text, _ in lines.lines)
+            assert any(text.endswith("red\\x07") for text, _ in lines.lines)
+            numbers = [int(text.partition("line ")[2].split()[0]) for text, _ in lines.lines]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+            await pilot.press("q")
+            await select(pilot, "office")
+            await pilot.press("l")
+            await eventually(lambda: isinstance(pilot.app.screen, Output))
+            nothing = pilot.app.screen.query_one(Lines)
+            await eventually(lambda: any("nothing to see" in text for text, _ in nothing.lines))
+
+    run(test)
+
+
+def test_the_view_is_filtered_sorted_folded_and_made_flat_by_keys(daemon: Daemon, web: Watch) -> None:
+    async def test() -> None:
+        async with looking(daemon) as pilot:
+            await select(pilot, "web one")
+            await pilot.press("slash", *"WEB")
+            assert pilot.app.query_one(Input).value == "WEB"
+            assert set(names(pilot)) == {"web one", "web one.1", "web one.2"}
+            await pilot.press("enter", "left")
+            assert names(pilot) == ["web one"]
+            await pilot.press("right")
+            assert len(names(pilot)) == 3
+            await pilot.press("down", "left")
+            assert table(pilot).selected == table(pilot).rows[0]
+            await pilot.press("escape")
+            assert "office" in names(pilot)
+            await pilot.press("asterisk")
+            assert {row.kind for row in table(pilot).rows} <= {Kind.WATCHER, Kind.OWN, Kind.SOCKETS}
+            await pilot.press("asterisk", "f")
+            assert {row.kind for row in table(pilot).rows} == {Kind.PROCESS}
+            await pilot.press("f", "greater_than_sign")
+            assert app_of(pilot).view == View(sort="state")
+            await pilot.press("o")
+            assert app_of(pilot).view == View(sort="state", is_descending=True)
+            await pilot.click("Headings", offset=(1, 0))
+            assert app_of(pilot).view == View(sort="name")
+            await pilot.press("question_mark")
+            assert isinstance(pilot.app.screen, Help)
+            await pilot.press("escape", "p")
+            assert app_of(pilot)._is_paused
+            await pilot.press("p", "q")
+            assert pilot.app.return_code == 0
+
+    run(test)
+
+
+def test_a_daemon_that_goes_away_is_waited_for_and_the_selection_stays(tmp_path: Path) -> None:
+    async def test() -> None:
+        with Daemon(tmp_path / "d", SECTIONS) as daemon:
+            daemon.may_fail = True
+            async with looking(daemon) as pilot:
+                app = app_of(pilot)
+                await select(pilot, "office")
+                workers = [int(line.split()[0]) for line in daemon.descendants()]
+                daemon.kill(signal.SIGKILL)
+                daemon.wait()
+                for pid in workers:
+                    os.kill(pid, signal.SIGKILL)
+                await eventually(lambda: app.session.status.state is State.LOST)
+                assert "no answer from" in app.session.status.trouble
+                assert "office" in names(pilot)
+                await pilot.press("s")
+                await eventually(lambda: "no answer from" in message(pilot))
+                with daemon:
+                    await eventually(lambda: app.session.status.state is State.UP)
+                    await eventually(lambda: app.session.status.feed is Feed.ASKED)
+                    pids = set(daemon.watcher("office").pids())
+                    await eventually(lambda: set(app.session.model.watchers["office"].processes) == pids)
+                    selected = table(pilot).selected
+                    assert selected is not None
+                    assert selected.name == "office"
+
+    run(test)
