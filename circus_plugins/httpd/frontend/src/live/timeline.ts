@@ -4,6 +4,8 @@ import type { CircusEvent } from "../types";
 export interface TimedEvent extends CircusEvent {
   daemon: string;
   key: number;
+  /** Is it the end of a process that had been told to end? */
+  wasAsked: boolean;
 }
 
 const MOST = 5000;
@@ -12,6 +14,8 @@ const MOST = 5000;
 export class Timeline {
   private events: TimedEvent[] = [];
   private nextKey = 0;
+  /** Processes that were sent a stop signal and have not been seen to end. */
+  private readonly asked = new Set<string>();
   private readonly lastIds = new Map<string, number>();
 
   /** The newest state; another array after each change. */
@@ -28,10 +32,17 @@ export class Timeline {
   add(daemon: string, events: readonly CircusEvent[], last: number): void {
     this.lastIds.set(daemon, last);
     if (!events.length) return;
-    const timed = events.map((event) => ({ ...event, daemon, key: this.nextKey++ }));
+    const timed = events.map((event) => this.timed(daemon, event));
     const isInOrder = (timed[0]?.time ?? 0) >= (this.events.at(-1)?.time ?? 0);
     const both = [...this.events, ...timed];
     if (!isInOrder) both.sort((a, b) => a.time - b.time || a.key - b.key);
     this.events = both.slice(-MOST);
+  }
+
+  private timed(daemon: string, event: CircusEvent): TimedEvent {
+    const process = `${daemon} ${event.pid}`;
+    if (event.action === "kill") this.asked.add(process);
+    const wasAsked = event.action === "reap" && this.asked.delete(process);
+    return { ...event, daemon, key: this.nextKey++, wasAsked };
   }
 }

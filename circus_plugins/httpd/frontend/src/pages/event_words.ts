@@ -1,4 +1,5 @@
 import { bytes, duration, optionText } from "../format";
+import type { TimedEvent } from "../live/timeline";
 import type { CircusEvent } from "../types";
 
 export type Weight = "good" | "bad" | "change" | "quiet";
@@ -11,6 +12,7 @@ const WEIGHTS: { [action: string]: Weight } = {
   backoff: "bad",
   unkillable: "bad",
   hung: "bad",
+  reconnected: "bad",
   hook_failure: "bad",
   hook_timeout: "bad",
   output_held: "bad",
@@ -24,8 +26,8 @@ const WEIGHTS: { [action: string]: Weight } = {
 };
 
 /** How much an event matters to who looks for trouble. */
-export function weightOf({ action, data }: CircusEvent): Weight {
-  if (action === "reap") return data["exit_code"] === 0 ? "quiet" : "bad";
+export function weightOf({ action, data, wasAsked }: TimedEvent): Weight {
+  if (action === "reap") return data["exit_code"] === 0 || wasAsked ? "quiet" : "bad";
   return WEIGHTS[action] ?? "quiet";
 }
 
@@ -88,6 +90,7 @@ function endOf(code: unknown): string {
 }
 
 function others(data: { [name: string]: unknown }): string {
+  if (typeof data["reason"] === "string" && data["reason"]) return data["reason"];
   return Object.entries(data)
     .filter(([key]) => key !== "time")
     .map(([key, value]) => `${key} ${optionText(value)}`)

@@ -116,9 +116,13 @@ function EventRow({ event, onChoose }: { event: TimedEvent; onChoose: () => void
         {format.timeOfDay(event.time)}
       </time>
       <span class="event-mark" aria-hidden="true" />
-      <a class="event-watcher" href={routeAddress({ page: "watcher", daemon: event.daemon, watcher: event.watcher, tab: "processes" })}>
-        <Name value={event.watcher} />
-      </a>
+      {event.watcher ? (
+        <a class="event-watcher" href={routeAddress({ page: "watcher", daemon: event.daemon, watcher: event.watcher, tab: "processes" })}>
+          <Name value={event.watcher} />
+        </a>
+      ) : (
+        <span class="event-watcher">circusd</span>
+      )}
       <button type="button" class="event-action" onClick={onChoose} aria-label={`${event.action}: all that is known`}>
         {event.action}
       </button>
@@ -134,7 +138,7 @@ function EventDialog({ event, onClose }: { event: TimedEvent; onClose: () => voi
   return (
     <Dialog title={`${action}, ${format.dayAndTime(time)}`} onClose={onClose} isWide>
       <p dir="auto">
-        <Name value={watcher} max={400} /> {words(event).slice(0, 2000)}
+        <Name value={watcher || "circusd"} max={400} /> {words(event).slice(0, 2000)}
       </p>
       <pre class="json" dir="ltr" tabIndex={0}>
         {JSON.stringify({ topic, pid, ...data }, null, 2).slice(0, 20_000)}

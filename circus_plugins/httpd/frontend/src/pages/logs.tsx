@@ -109,14 +109,11 @@ interface NotesProps {
 /** Why lines may be missing. */
 function Notes({ missing, lost, hasEnded, isAlone }: NotesProps): JSX.Element {
   const reasons = Object.entries(missing);
+  const lostBytes = Object.values(lost).reduce((sum, bytes) => sum + bytes, 0);
   return (
     <>
       {hasEnded && <p class="note">circusd does not answer. The output goes on when it does.</p>}
-      {Object.entries(lost).map(([name, bytes]) => (
-        <p key={name} class="note">
-          <Name value={name} max={60} />: {format.bytes(bytes)} went by before they could be read
-        </p>
-      ))}
+      {lostBytes > 0 && <p class="note">{format.bytes(lostBytes)} of the output went by before they could be read.</p>}
       {reasons.length > 0 && isAlone && <p class="note">{reasons[0]?.[1]}</p>}
       {reasons.length > 0 && !isAlone && (
         <details class="note">

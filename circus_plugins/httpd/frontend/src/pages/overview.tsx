@@ -28,6 +28,8 @@ const SPARK_SECONDS = 120;
 const ROW_HEIGHT = 52;
 const NARROW_ROW_HEIGHT = 84;
 const MEGABYTE = 2 ** 20;
+const OWN: readonly WatcherRow["kind"][] = ["watcher"];
+const SERVING: readonly WatcherRow["kind"][] = ["plugin", "service"];
 
 const filter = signal("");
 const order = signal<Order>({ column: "name", isDescending: false });
@@ -61,7 +63,13 @@ function DaemonSection({ id, isAlone }: { id: string; isAlone: boolean }): JSX.E
   return (
     <section class="daemon-section" aria-labelledby={headingId}>
       <SectionHeader overview={data} headingId={headingId} isAlone={isAlone} />
-      <WatcherTable overview={data} figures={figures} headingId={headingId} />
+      <WatcherTable overview={data} kinds={OWN} figures={figures} label={`Watchers of ${data.daemon.endpoint}`} />
+      {Object.values(data.watchers).some((row) => SERVING.includes(row.kind)) && (
+        <>
+          <h3 class="table-heading">Plugins and services</h3>
+          <WatcherTable overview={data} kinds={SERVING} figures={figures} label={`Plugins and services of ${data.daemon.endpoint}`} />
+        </>
+      )}
     </section>
   );
 }
@@ -111,7 +119,7 @@ function Trouble({ daemon }: { daemon: Daemon }): JSX.Element | null {
 
 function Totals({ watchers, overview }: { watchers: Overview["watchers"]; overview: Overview }): JSX.Element {
   let [running, active, failing, cpu, memory] = [0, 0, 0, 0, 0];
-  const rows = Object.values(watchers);
+  const rows = Object.values(watchers).filter((row) => OWN.includes(row.kind));
   for (const row of rows) {
     running += row.running;
     active += row.state === "active" ? 1 : 0;
@@ -148,10 +156,16 @@ const COLUMNS: { column: Column; label: string }[] = [
   { column: "restarts", label: "Restarts" },
 ];
 
-function WatcherTable(props: { overview: Overview; figures: FigureTable; headingId: string }): JSX.Element {
-  const { overview, figures } = props;
+interface WatcherTableProps {
+  overview: Overview;
+  kinds: readonly WatcherRow["kind"][];
+  figures: FigureTable;
+  label: string;
+}
+
+function WatcherTable({ overview, kinds, figures, label }: WatcherTableProps): JSX.Element {
   const names = useMemo(
-    () => arranged(overview.watchers, filter.value, order.value),
+    () => arranged(overview.watchers, kinds, filter.value, order.value),
     [overview.watchers, filter.value, order.value],
   );
   if (!names.length) {
@@ -166,7 +180,7 @@ function WatcherTable(props: { overview: Overview; figures: FigureTable; heading
     return <Row key={name} index={index} name={name} row={shown} daemon={overview.daemon.id} figures={figures} />;
   };
   return (
-    <div class="table watchers" role="table" aria-labelledby={props.headingId} aria-rowcount={names.length + 1}>
+    <div class="table watchers" role="table" aria-label={label} aria-rowcount={names.length + 1}>
       <TableHead />
       <VirtualList count={names.length} rowHeight={rowHeight} render={row} role="rowgroup" class="table-body" />
     </div>

@@ -9,10 +9,15 @@ export interface Order {
 
 const STATES = ["starting", "stopping", "active", "stopped"];
 
-/** The names of the watchers that fit `filter`, in order; figures that are not known come last. */
-export function arranged(watchers: { [name: string]: WatcherRow }, filter: string, order: Order): string[] {
+/** The names of the watchers of these kinds that fit `filter`, in order; figures that are not known count least. */
+export function arranged(
+  watchers: { [name: string]: WatcherRow },
+  kinds: readonly WatcherRow["kind"][],
+  filter: string,
+  order: Order,
+): string[] {
   const wanted = filter.trim().toLowerCase();
-  const names = Object.keys(watchers).filter((name) => fits(name, watchers[name], wanted));
+  const names = Object.keys(watchers).filter((name) => fits(name, watchers[name], kinds, wanted));
   const sign = order.isDescending ? -1 : 1;
   return names.sort((a, b) => sign * compared(watchers[a], watchers[b], order.column) || byName(a, b) * (order.column === "name" ? sign : 1));
 }
@@ -23,9 +28,10 @@ export function reordered(order: Order, column: Column): Order {
   return { column, isDescending: column !== "name" && column !== "state" };
 }
 
-function fits(name: string, row: WatcherRow | undefined, wanted: string): boolean {
+function fits(name: string, row: WatcherRow | undefined, kinds: readonly WatcherRow["kind"][], wanted: string): boolean {
+  if (!row || !kinds.includes(row.kind)) return false;
   if (!wanted) return true;
-  return name.toLowerCase().includes(wanted) || (row?.cmd ?? "").toLowerCase().includes(wanted) || row?.state === wanted;
+  return name.toLowerCase().includes(wanted) || (row.cmd ?? "").toLowerCase().includes(wanted) || row.state === wanted;
 }
 
 function compared(a: WatcherRow | undefined, b: WatcherRow | undefined, column: Column): number {

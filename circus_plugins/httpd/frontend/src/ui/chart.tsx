@@ -79,7 +79,7 @@ function make(element: HTMLElement, props: { current: ChartProps }, say: (text: 
       y: { range: (_plot, _low, high) => [0, Math.max(props.current.ceiling, (high || 0) * 1.12)] },
     },
     axes: [
-      { stroke: colour("--ink-3"), grid: { show: false }, ticks: { show: false }, size: 26, font: "11px IBM Plex Mono, monospace", values: (_plot, splits) => splits.map(clock) },
+      { stroke: colour("--ink-3"), grid: { show: false }, ticks: { show: false }, size: 26, font: "11px IBM Plex Mono, monospace", values: (_plot, splits) => splits.map((time) => (isInside(time, props.current) ? clock(time) : "")) },
       {
         stroke: colour("--ink-3"),
         grid: { stroke: colour("--line"), width: 1 },
@@ -126,6 +126,11 @@ function resolved(element: HTMLElement, name: string): string {
 
 function holes(values: number[]): (number | null)[] {
   return values.map((value) => (Number.isNaN(value) ? null : value));
+}
+
+/** Is there room for the label of this instant, or would the edge cut it? */
+function isInside(time: number, { now, span }: ChartProps): boolean {
+  return now - time > span * 0.05 && time - (now - span) > span * 0.02;
 }
 
 function clock(moment: number): string {

@@ -29,7 +29,7 @@ export function Sparkline({ ring, now, span, ceiling, look }: SparklineProps): J
 function path(ring: Ring, from: number, to: number, ceiling: number): { d: string; start: string; end: string } | undefined {
   let top = ceiling;
   ring.forEachSince(from, (_, value) => {
-    if (value > top) top = value;
+    if (value * 1.15 > top) top = value * 1.15;
   });
   const points: string[] = [];
   let start = "";
