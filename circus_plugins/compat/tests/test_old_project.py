@@ -21,6 +21,8 @@ import zmq
 from circus.circusctl import ControllerApp, get_commands
 from circus.client import AsyncCircusClient, CallError, CircusClient, cast_message, make_message
 from circus.consumer import CircusConsumer
+from circus.stats.client import StatsClient
+from circus.stats.streamer import StatsStreamer
 from circus_core.testing import Daemon, until
 
 HERE = Path(__file__).parent
@@ -285,3 +287,26 @@ def test_leaving_the_loop_of_a_consumer_ends_it(daemon: Daemon) -> None:
     end.set()
     teller.join(20)
     assert list(consumer) == []
+
+
+def test_a_stats_streamer_publishes_what_a_stats_client_yields(daemon: Daemon, tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/stats"
+    streamer = StatsStreamer(daemon.endpoint, daemon.pubsub_endpoint, endpoint, delay=0.05)
+    running = threading.Thread(target=streamer.start)
+    running.start()
+    client = StatsClient(endpoint)
+    try:
+        pids = sorted(map(str, daemon.watcher("quiet").pids()))
+        seen: set[str | None] = set()
+        for watcher, subtopic, stat in client:
+            if watcher == "quiet":
+                seen.add(subtopic)
+                assert "cpu" in stat
+            if seen >= {None, *pids}:
+                break
+    finally:
+        client.stop()
+        streamer.stop()
+        running.join(20)
+        streamer.loop.close()
+    assert not running.is_alive()

@@ -1,0 +1,5 @@
+"""`python -m circus.stats`: circusd-stats."""
+
+from circus.stats import main
+
+main()
