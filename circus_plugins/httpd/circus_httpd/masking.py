@@ -18,16 +18,24 @@ _SECRET_NAME: Final = re.compile(
 _NO_SECRET: Final = re.compile(r"^(PWD|OLDPWD|CIRCUS_KEYS|SSH_AUTH_SOCK|KEYMAP|.*keyboard.*)$", re.IGNORECASE)
 _PLACE_NAME: Final = re.compile(r"dsn", re.IGNORECASE)
 
+# Each pattern can begin at one place of a word only: what is long is not looked at again and again.
 # scheme://user:PASSWORD@host; the password ends at the last @ before the path.
 _URL_PASSWORD: Final = re.compile(
-    r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]+(?=@)", re.IGNORECASE
+    r"(?P<before>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]+(?=@)", re.IGNORECASE
 )
-_URL_USER: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://)[^\s/?#]+(?=@)", re.IGNORECASE)
-_WORD: Final = r"[\w.-]*(?:key(?!board|map|file|_?path|_?id)|token|secret|passw(?:or)?d|passphrase|(?<![a-z])pass|(?<![a-z])pwd|credentials?)[\w.]*"
+_URL_USER: Final = re.compile(
+    r"(?P<before>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)[^\s/?#]+(?=@)", re.IGNORECASE
+)
 # --password=X, --password X, PASSWORD=X, ?token=X; a value in quotes goes up to its end.
-_VALUE: Final = r"(?:\"[^\"]*\"|'[^']*'|[^\s&;'\"]+)"
-_ASSIGNED: Final = re.compile(rf"(?P<before>{_WORD}=){_VALUE}", re.IGNORECASE)
-_FOLLOWING: Final = re.compile(rf"(?P<before>(?:^|\s)--?{_WORD}\s+)(?!-){_VALUE}", re.IGNORECASE)
+_ASSIGNMENT: Final = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]+)=|(?:^|(?<=\s))(?P<option>--?[\w.-]+)\s+(?![\s-])"
+)
+_VALUE: Final = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s&;'\"]+")
+_SECRET_WORD: Final = re.compile(
+    r"key(?!board|map|file|_?path|_?id)|token|secret|passw(or)?d|passphrase|(?<![a-z])pass|(?<![a-z])pwd|"
+    r"credential",
+    re.IGNORECASE,
+)
 _LOOKS_SECRET: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^eyJ[\w-]{10,}\.[\w-]{10,}\.|^(AKIA|ASIA)[A-Z0-9]{16}$|"
     r"^(ghp|gho|ghs|github_pat|glpat|xox[abp]|sk)[-_][\w-]{16,}$"
@@ -36,9 +44,7 @@ _LOOKS_SECRET: Final = re.compile(
 
 def mask_text(text: str) -> str:
     """Return a command line or a sentence with the secrets masked that it gives by name or in a URL."""
-    for pattern in (_URL_PASSWORD, _ASSIGNED, _FOLLOWING):
-        text = pattern.sub(rf"\g<before>{MASK}", text)
-    return text
+    return _mask_assigned(_URL_PASSWORD.sub(rf"\g<before>{MASK}", text))
 
 
 def mask_value(name: str, value: str) -> str:
@@ -65,6 +71,19 @@ def has_mask(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(has_mask, value))
     return isinstance(value, str) and MASK in value
+
+
+def _mask_assigned(text: str) -> str:
+    pieces, done = [], 0
+    for assignment in _ASSIGNMENT.finditer(text):
+        name = assignment["name"] or assignment["option"]
+        if assignment.start() < done or not _SECRET_WORD.search(name):
+            continue
+        value = _VALUE.match(text, assignment.end())
+        if value is not None:
+            pieces += [text[done : value.start()], MASK]
+            done = value.end()
+    return "".join([*pieces, text[done:]])
 
 
 def _mask_any(path: str, name: str, value: Any, masked: list[str]) -> Any:

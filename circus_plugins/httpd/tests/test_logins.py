@@ -87,7 +87,7 @@ def test_the_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_a_session_ends_by_logout_time_and_other_tokens(tmp_path: Path) -> None:
     tokens, clock = made(tmp_path), Clock()
     sessions = Sessions(tokens, clock)
-    cookies = [sessions.begin(role) for role in ("full", "read", "full")]  # type: ignore[arg-type]
+    cookies = [sessions.begin(role) for role in ("full", "read", "full")]
     found = [sessions.find(cookie) for cookie in cookies]
     assert [session.role for session in found if session] == ["full", "read", "full"]
     assert sessions.find("guess") is None

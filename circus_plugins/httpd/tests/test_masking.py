@@ -92,3 +92,11 @@ def test_nested_options_are_masked_and_named() -> None:
     assert masked == ["statsd.password", "stdout_stream_conf.token"]
     assert has_mask(shown)
     assert not has_mask({"a": [1, "b"]})
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a-", "key", "--", "a://", "p:", "x@", "-----BEGIN ", " ", "'", "token="]
+)
+def test_long_texts_take_no_long_time(piece: str) -> None:
+    for text in (piece * (200_000 // len(piece)), "--key " + piece * 50_000):
+        mask_value("NAME", text)
