@@ -8,6 +8,8 @@ JOBS = 3
 STAMP = $(VENV)/.requirements-installed
 CIRCUS019 = .venv-peers/circus-0.19
 STATSD = .venv-peers/statsd
+PAGES = circus_plugins/httpd/frontend
+DASHBOARD = circus_plugins/httpd/circus_httpd/static/index.html
 SUPERVISOR = .venv-peers/supervisor
 PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed $(SUPERVISOR)/.requirements-installed
 
@@ -20,9 +22,10 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 
 projects := . circus_streams $(patsubst %/,%,$(dir $(wildcard circus_plugins/*/pyproject.toml)))
 unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_plugins/*/tests)
+page_sources := $(shell find $(PAGES) -name node_modules -prune -o -type f -print)
 not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests)
 
-.PHONY: help dev peers demo test unit check check-format check-lint check-types check-imports format dist clean
+.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist clean
 
 help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
@@ -35,7 +38,7 @@ help:
 	@echo 'make dist    a source distribution and a wheel of each distribution, in dist/'
 	@echo 'make clean   remove what builds, tests and tools left behind; $(VENV) stays'
 
-dev: $(STAMP)
+dev: $(STAMP) $(DASHBOARD)
 
 # An environment that cannot run pip on a Python >= 3.11 is made anew; any other one is completed.
 $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
@@ -45,6 +48,12 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	    echo "making $(VENV) with $$python"; \
 	    "$$python" -m venv $$(test ! -e $(VENV)/pyvenv.cfg || echo --clear) $(VENV); }
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+# The build of circus-httpd makes its pages; it does nothing if they are those of the sources.
+demo test: $(DASHBOARD)
+$(DASHBOARD): $(page_sources) circus_plugins/httpd/hatch_build.py | $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps -e circus_plugins/httpd
 	@touch $@
 
 peers: $(PEERS)
@@ -79,7 +88,7 @@ test: $(STAMP) $(PEERS)
 unit: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not packaging and not slow' $(ARGS) $(unit_tests)
 
-check: check-format check-lint check-types check-imports
+check: check-format check-lint check-types check-pages check-imports
 
 check-format: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -90,6 +99,12 @@ check-lint: $(STAMP)
 check-types: $(STAMP)
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy --explicit-package-bases $(not_packages)
+
+# The types of the dashboard's TypeScript.
+check-pages:
+	@if command -v npm >/dev/null; then \
+	    cd $(PAGES) && { test -d node_modules || npm ci --silent --ignore-scripts; } && npm run --silent check; \
+	else echo 'there is no npm: the types of the pages are not checked' >&2; fi
 
 check-imports: $(STAMP)
 	$(BIN)/lint-imports
