@@ -1,8 +1,9 @@
 """Counts what arrives at listening sockets that we have inherited from the daemon.
 
-Nothing is accepted or read here. The system wakes us for each arrival (EPOLLET of epoll(7)), whether or not a
-worker has been quicker; what arrives while we have not looked yet counts once, or as many times as more of
-it waits than before. After each look is a pause, so a flood costs no more than a thousand looks a second.
+Nothing is accepted or read here. The system wakes us for each arrival (EPOLLET of epoll(7)); what a worker
+has taken before we look is not counted, and what arrives while we have not looked counts once, or as many
+times as more of it waits than before: the least that arrived. Connections of TCP are counted better
+elsewhere. After each look is a pause, so a flood costs no more than a thousand looks a second.
 """
 
 from __future__ import annotations

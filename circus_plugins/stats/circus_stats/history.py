@@ -15,8 +15,8 @@ __all__ = ["ACTIVITY", "FIGURES", "HOUR", "History", "Past", "Ring", "Rings"]
 FIGURES: Final = ("cpu", "mem", "rss", "processes", "threads", "fds", "read_rate", "write_rate")
 """What is remembered of a watcher: sums over its processes and all their descendants."""
 
-ACTIVITY: Final = ("reads", "waiting")
-"""What is remembered of the sockets, in all: arrivals per second, and connections not accepted yet."""
+ACTIVITY: Final = ("reads", "connections", "waiting")
+"""What is remembered of the sockets, in all: arrivals per second, connections, those not accepted yet."""
 
 HOUR: Final = 3600
 

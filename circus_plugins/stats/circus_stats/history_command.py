@@ -59,7 +59,8 @@ class HistoryCommand(Command[HistoryRequest, HistoryResult]):
 
     Each line has a series: its course, oldest first, and the least, the mean and the greatest value. cpu and
     mem are percent, rss is bytes, read_rate and write_rate are bytes per second; all are sums over the
-    processes of the watcher and their descendants. reads and waiting are about all sockets. Up to 120
+    processes of the watcher and their descendants. reads (arrivals per second),
+    connections and waiting are about all sockets. Up to 120
     seconds are told second by second, more in steps of ten seconds. Needs statsd = True.
     """
 

@@ -30,7 +30,13 @@ def messages_of_group(group: Group, look: Look) -> Iterator[tuple[str, ProcessSt
 
 
 def socket_stat(
-    socket: Socket, reads: int, waiting: int | None, *, time: float, interval: float
+    socket: Socket,
+    reads: int,
+    *,
+    connections: int | None = None,
+    waiting: int | None = None,
+    time: float,
+    interval: float,
 ) -> SocketStat:
     """Return the payload of one socket; `interval` is what `reads` is about."""
     return {
@@ -40,6 +46,7 @@ def socket_stat(
         "address": socket.address,
         "kind": "socket",
         "name": socket.name,
+        "connections": connections,
         "waiting": waiting,
         "time": time,
         "interval": interval,

@@ -159,9 +159,11 @@ class SocketStat(TypedDict):
     Attributes:
         fd, subtopic: the descriptor in circusd.
         address: `host:port` or a path.
-        reads: connections (datagrams) that arrived since the message before; those that came within the same
-            millisecond count as one unless they had to wait.
+        reads: connections or datagrams that arrived since the message before, at least: of TCP, one that
+            another machine opened and closed between two looks is missed; of others, what a process has taken
+            before we looked, which is at once, or what came within the same millisecond.
         name: of its section.
+        connections: how many are open; null if it is not TCP.
         waiting: connections that no process has accepted yet; null where the system does not tell.
         interval: seconds that `reads` is about.
     """
@@ -172,6 +174,7 @@ class SocketStat(TypedDict):
     reads: int
     kind: Literal["socket"]
     name: str
+    connections: int | None
     waiting: int | None
     time: float
     interval: float

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -14,13 +14,14 @@ from circus_core import AsyncCircusClient, CallError, GuardedPublisher, Received
 from circus_stats.arrivals import Arrivals
 from circus_stats.asking import ask_roster
 from circus_stats.collector import Collector, Look
+from circus_stats.connections import Connections, Visit
 from circus_stats.figures import sum_figures
 from circus_stats.history import ACTIVITY, FIGURES, History
 from circus_stats.history_server import serve_history
 from circus_stats.messages import messages_of_group, messages_of_sockets, socket_stat
 from circus_stats.pace import Pace
 from circus_stats.payloads import PREFIX, SOCKETS, SocketStat
-from circus_stats.roster import Group
+from circus_stats.roster import Group, Socket
 from circus_stats.settings import Settings
 
 __all__ = ["Service"]
@@ -47,6 +48,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._collector = Collector(with_pss=settings.with_pss, has_proc=os.path.exists("/proc/self/stat"))
+        self._connections = Connections()
         self._history = History()
         self._pace = Pace(settings.interval, share=settings.share)
         self._stop = asyncio.Event()
@@ -146,15 +148,22 @@ class Service:
         while True:
             begun = time.monotonic()
             pids = self._roster.pids()
-            daemon = (self._roster.daemon,)  # whose children are the watchers'
-            look = await asyncio.to_thread(self._collector.look, pids, alone=daemon)
+            look, visits = await asyncio.to_thread(
+                self._look_at, pids, self._roster.daemon, self._roster.sockets
+            )
             if not self._is_daemon_there(look):
                 log.warning("circusd (pid %d) has gone", self._roster.daemon)
                 return
             self._roster.take_look({pid: seen.birth for pid, seen in look.processes.items()}, pids)
-            await self._publish(look, self._cost())
+            await self._publish(look, visits, self._cost())
             self._history.forget_old(time.monotonic(), self._shown)
             await asyncio.sleep(max(0.0, begun + self._pace.interval - time.monotonic()))
+
+    def _look_at(
+        self, pids: Collection[int], daemon: int, sockets: Collection[Socket]
+    ) -> tuple[Look, Mapping[int, Visit]]:
+        """Look at everything, on a thread; the children of the daemon are the watchers'."""
+        return self._collector.look(pids, alone=[daemon]), self._connections.look(sockets)
 
     def _is_daemon_there(self, look: Look) -> bool:
         daemon = look.processes.get(self._roster.daemon)
@@ -174,7 +183,7 @@ class Service:
             log.info("a look takes %.0f ms of cpu time: there is one every %.1f s now", 1000 * cost, interval)
         return cost
 
-    async def _publish(self, look: Look, cost: float) -> None:
+    async def _publish(self, look: Look, visits: Mapping[int, Visit], cost: float) -> None:
         shown: dict[str, Group] = {}
         for group in self._roster.groups():
             if group.pids:
@@ -193,19 +202,33 @@ class Service:
                 count += 1
                 if count % _TURN == 0:
                     await asyncio.sleep(0)
-        for topic, stat in messages_of_sockets(self._socket_stats(look.time)):
+        for topic, stat in messages_of_sockets(self._socket_stats(look.time, visits)):
             self._publisher.publish(topic, stat)
 
-    def _socket_stats(self, now: float) -> list[SocketStat]:
+    def _socket_stats(self, now: float, visits: Mapping[int, Visit]) -> list[SocketStat]:
         interval, counts = self._arrivals.take()
         found = []
         for socket in self._roster.sockets:
-            if socket.fd in counts:
-                reads, waiting = counts[socket.fd]
-                found.append(socket_stat(socket, reads, waiting, time=now, interval=interval))
+            reads, waiting = counts.get(socket.fd, (0, None))
+            visit = visits.get(socket.fd)
+            if visit is None and socket.fd not in counts:
+                continue  # nothing can be told of it
+            arrived, connections = (None, None) if visit is None else (visit.arrived, visit.now)
+            found.append(
+                socket_stat(
+                    socket,
+                    max(reads, arrived or 0),
+                    connections=connections,
+                    waiting=waiting,
+                    time=now,
+                    interval=interval,
+                )
+            )
         if found:
             waits = [stat["waiting"] for stat in found if stat["waiting"] is not None]
-            activity = (sum(stat["reads"] for stat in found) / max(interval, 0.001), float(sum(waits)))
+            opened = [stat["connections"] for stat in found if stat["connections"] is not None]
+            rate = sum(stat["reads"] for stat in found) / max(interval, 0.001)
+            activity = (rate, float(sum(opened)), float(sum(waits)))
             self._history.put(SOCKETS, time.monotonic(), dict(zip(ACTIVITY, activity, strict=True)))
         return found
 

@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from circus_core.testing import until
 from circus_stats.arrivals import Arrivals
+from circus_stats.connections import Connections, Visit, Visits
 from circus_stats.roster import Socket
+from circus_stats.sock_diag import Connection
 
 COUNT = 50
 
@@ -78,21 +82,63 @@ def test_connections_that_nobody_accepts_are_counted_and_wait() -> None:
         asyncio.run(scenario(listener, told))
 
 
-def test_connections_that_a_worker_takes_at_once_are_counted_too() -> None:
-    async def scenario(listener: socket.socket, told: Socket, taken: Callable[[], int]) -> None:
-        arrivals = Arrivals([told.fd], loop=asyncio.get_running_loop())
-        arrivals.follow([told])
-        for number in range(COUNT):  # one after the other, so that each is an arrival of its own
-            await asyncio.to_thread(connect, listener.getsockname(), socket.AF_INET, 1)
-            until(lambda number=number: taken() > number)  # type: ignore[misc]
-            await asyncio.sleep(0.003)
-        reads, waiting = await total(arrivals, lambda reads: reads >= COUNT)
-        arrivals.close()
-        assert (reads, waiting) == (COUNT, 0)
-
+def test_connections_that_a_worker_takes_at_once_are_found_afterwards() -> None:
+    connections = Connections()
     listener, told = tcp()
     with listener, accepting(listener) as taken:
-        asyncio.run(scenario(listener, told, taken))
+        assert connections.look([told])[told.fd].arrived is None
+        connect(listener.getsockname(), socket.AF_INET, COUNT)
+        until(lambda: taken() == COUNT)
+        assert connections.look([told])[told.fd] == Visit(COUNT, 0)
+        assert connections.look([told])[told.fd] == Visit(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "bound"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET, "127.0.0.1", "0.0.0.0"),
+        (socket.AF_INET6, "::1", "::1"),
+        (socket.AF_INET6, "::1", "::"),
+    ],
+)
+def test_open_connections_are_counted_wherever_it_listens(family: int, host: str, bound: str) -> None:
+    connections = Connections()
+    with socket.create_server((bound, 0), family=family, backlog=10) as listener:
+        port = listener.getsockname()[1]
+        told = Socket(listener.fileno(), "web", f"{bound}:{port}")
+        other = Socket(98, "other", f"127.0.0.2:{port}")
+        connections.look([told, other])
+        clients = [socket.create_connection((host, port)) for _ in range(3)]
+        try:
+            found = connections.look([told, other])
+            assert found[told.fd] == Visit(3, 3)
+            assert found[98] == Visit(0, 0)
+        finally:
+            for client in clients:
+                client.close()
+
+
+def test_a_path_is_not_asked_for() -> None:
+    assert Connections().look([Socket(9, "s", "/run/s")]) == {}
+
+
+def ends(*clients: int, cookies: bool = True) -> list[Connection]:
+    return [
+        Connection(1, b"here", 80, b"peer", port, b"%d" % port)
+        if cookies
+        else Connection(6, b"peer", port, b"here", 80, b"")
+        for port in clients
+    ]
+
+
+def test_a_connection_counts_once_however_it_ends() -> None:
+    visits = Visits()
+    visits.take(ends(1), ends(2, cookies=False))
+    assert visits.take(ends(1, 3), ends(2, cookies=False)).arrived == 1
+    assert visits.take(ends(1), ends(2, 3, cookies=False)).arrived == 0
+    assert visits.take(ends(1), ends(3, 4, cookies=False)).arrived == 1
+    assert visits.take([], []).arrived == 0
 
 
 def test_a_unix_socket_counts_too_and_does_not_tell_who_waits(tmp_path: Path) -> None:

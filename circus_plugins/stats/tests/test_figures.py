@@ -174,8 +174,7 @@ def test_a_watcher_whose_last_process_has_gone_is_told_as_empty() -> None:
 
 def test_sockets_are_told_one_by_one_and_then_summed() -> None:
     stats = [
-        socket_stat(Socket(fd, f"s{fd}", f"127.0.0.1:{fd}"), fd, None, time=1.0, interval=1.0)
-        for fd in (7, 8)
+        socket_stat(Socket(fd, f"s{fd}", f"127.0.0.1:{fd}"), fd, time=1.0, interval=1.0) for fd in (7, 8)
     ]
     messages = list(messages_of_sockets(stats))
     assert [topic for topic, _ in messages] == ["stat.sockets.7", "stat.sockets.8", "stat.sockets"]

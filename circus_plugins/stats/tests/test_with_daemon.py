@@ -190,6 +190,7 @@ def test_connections_to_a_socket_are_counted(daemon: Observed) -> None:
             "web",
             f"127.0.0.1:{told['port']}",
         )
+        assert stat["connections"] == 5
         assert daemon.wait_for(about("sockets")).stat["addresses"] == [f"127.0.0.1:{told['port']}"]
     finally:
         for connection in connections:
