@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from circus_convert.document import Document, Section, Value
@@ -39,12 +39,14 @@ def _written(section: str, key: str, value: Value) -> str:
     """Return a value as it is read again; its further lines are indented."""
     text = str(value)
     lines = text.split("\n")
-    is_readable = text != '""' and not _UNWRITABLE.search(text) and all(map(_is_readable, lines))
+    is_readable = text != '""' and not _UNWRITABLE.search(text) and _is_readable(lines)
     if text and not is_readable:
         raise ConvertError(f"[{section}] {key}: an ini file can't hold this value; write --to toml")
     return "\n    ".join(lines)
 
 
-def _is_readable(line: str) -> bool:
-    """Whether a line of a value stays what it is: blanks at its ends do not."""
-    return bool(line) and line == line.strip() and line[0] not in "#;"
+def _is_readable(lines: Sequence[str]) -> bool:
+    """Whether all lines stay what they are: blanks at their ends do not, nor what looks like a comment."""
+    return all(line and line == line.strip() for line in lines) and not any(
+        line.startswith(("#", ";")) for line in lines[1:]
+    )

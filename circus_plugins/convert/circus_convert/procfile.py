@@ -11,14 +11,13 @@ from typing import Final
 
 from circus_convert.document import Document, Section
 from circus_convert.problems import ConvertError, Place
-from circus_convert.text import as_command, as_environment
+from circus_convert.text import as_command, as_environment, means_something
 
 __all__ = ["convert_procfile", "is_entry"]
 
 _ENTRY: Final = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _ESCAPE: Final = re.compile(r"\\(.)")
-_MEANS_SOMETHING: Final = re.compile(r"(?:^|\s);|[$(]\(circus\.|\$WID(?![A-Za-z0-9_])|\s$", re.IGNORECASE)
 _ONCE: Final = "release"  # what Heroku runs before a release, and does not run again
 _FIRST_PORT, _PORTS_APART = 5000, 100
 _GRACE: Final = 5  # seconds that honcho and foreman wait
@@ -75,7 +74,7 @@ def _add(watcher: Section, entry: _Entry) -> None:
 
 def _shell_command(command: str) -> dict[str, str | bool]:
     """Have the shell run it; through its own arguments where circusd would see more in the text."""
-    if not _MEANS_SOMETHING.search(command):
+    if not means_something(command):
         return {"cmd": command, "shell": True}
     return {"cmd": as_command((f"/bin/sh -c {shlex.quote(command)}",))}
 
@@ -116,7 +115,7 @@ def _base_port(given: object, path: Path) -> int:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ConvertError(f"{path}: can't be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError as error:

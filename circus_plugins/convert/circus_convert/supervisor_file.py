@@ -106,7 +106,7 @@ class _Scanner:
         self._indent = 0
 
     def scan(self, text: str) -> None:
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             self._take(Place(str(self._path), number), line)
         for section in self._sections.values():
             for option in section.options.values():

@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Text", "Variable", "as_command", "as_environment", "as_option", "is_literal"]
+__all__ = ["Text", "Variable", "as_command", "as_environment", "as_option", "is_literal", "means_something"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Variable:
 Text = tuple[str | Variable, ...]
 
 _MEANS_SOMETHING: Final = re.compile(
-    r"[\r\n]|(?:^|\s);|[$(]\(circus\.|\$WID(?![A-Za-z0-9_])|^\s|\s$", re.IGNORECASE
+    r"[\r\n]|(?:^|\s);|[$(]\(circus\.|\$WID(?![A-Za-z0-9_])|^\s|\s$|\A\"\"\Z", re.IGNORECASE
 )
 _LINE_END: Final = re.compile(r"\s*\n\s*")
 _PLACEHOLDERS: Final = 0xF0000  # a plane for private use
@@ -38,6 +38,11 @@ _PLACEHOLDER: Final = re.compile("([\U000f0000-\U000ffffd])")
 def is_literal(text: Text) -> bool:
     """Tell whether there is no variable in it."""
     return not any(isinstance(piece, Variable) for piece in text)
+
+
+def means_something(plain: str) -> bool:
+    """Tell whether circus-core or an ini file would find more in a text than its characters."""
+    return _MEANS_SOMETHING.search(plain) is not None
 
 
 def as_option(text: Text) -> str:
@@ -72,7 +77,7 @@ def as_command(text: Text) -> str:
 def _has_meaning(text: Text) -> bool:
     """Whether circus-core would find anything in the literal pieces; a `$` before a variable escapes that."""
     plain = "".join("x" if isinstance(piece, Variable) else piece for piece in text)
-    return bool(_MEANS_SOMETHING.search(plain)) or any(
+    return means_something(plain) or any(
         isinstance(piece, str) and piece.endswith("$") for piece in text[:-1]
     )
 
