@@ -21,7 +21,9 @@ logger = logging.getLogger("circus")
 version_info: Final = (0, 19, 0)
 """Of the Circus whose import paths these are; `__version__` says more."""
 
-_LAZY: Final = ("ArbiterHandler", "get_arbiter")
+_LAZY: Final = frozenset({"ArbiterHandler", "get_arbiter"})
+_MODULES: Final = frozenset({"client", "commands", "config", "fixed_threading", "plugins", "stream", "util"})
+"""In 0.19 these could be used after `import circus` alone."""
 
 warn_of_original()
 
@@ -29,6 +31,8 @@ warn_of_original()
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module("circus._get_arbiter"), name)
+    if name in _MODULES:
+        return import_module(f"circus.{name}")
     if name == "__version__":
         from importlib.metadata import version
 

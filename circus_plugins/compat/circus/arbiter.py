@@ -22,11 +22,11 @@ from circus._published import EventSocket
 from circus.controller import Controller
 from circus.exc import AlreadyExist
 from circus.sighandler import SysHandler
-from circus.sockets import CircusSockets
+from circus.sockets import CircusSocket, CircusSockets
 from circus.watcher import Watcher
 from circus_core import UnknownWatcherError, config_from_file
 
-__all__ = ["Arbiter", "ThreadedArbiter"]
+__all__ = ["Arbiter", "CircusSocket", "ThreadedArbiter", "Watcher"]
 
 log = logging.getLogger("circus")
 

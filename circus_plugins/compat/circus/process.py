@@ -81,15 +81,11 @@ class Process:
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
         self.stopping = False
-        self._pipes = {
-            "stdout": pipe_stdout and not close_child_stdout,
-            "stderr": pipe_stderr and not close_child_stderr,
-        }
-        self._closes = {
-            "close_child_stdin": close_child_stdin,
-            "close_child_stdout": close_child_stdout,
-            "close_child_stderr": close_child_stderr,
-        }
+        self.pipe_stdout = pipe_stdout
+        self.pipe_stderr = pipe_stderr
+        self.close_child_stdin = close_child_stdin
+        self.close_child_stdout = close_child_stdout
+        self.close_child_stderr = close_child_stderr
         self._core: circus_core.Process | None = None
         self._is_ours = True
         if spawn:
@@ -111,13 +107,17 @@ class Process:
         """Start it; harmless when it has been started."""
         if self._core is not None:
             return
-        with _Pipes(name for name, is_wanted in self._pipes.items() if is_wanted) as pipes:
-            outputs: dict[str, Any] = {
-                name: subprocess.DEVNULL if self._closes[f"close_child_{name}"] else pipes.writers.get(name)
-                for name in ("stdout", "stderr")
-            }
-            inherited = _inheritable() if self.use_fds else ()
-            self._core = start_process(**self._request(), **outputs, pass_fds=inherited)
+        piped = {
+            "stdout": self.pipe_stdout and not self.close_child_stdout,
+            "stderr": self.pipe_stderr and not self.close_child_stderr,
+        }
+        with _Pipes(name for name, is_piped in piped.items() if is_piped) as pipes:
+            self._core = start_process(
+                **self._request(),
+                stdout=subprocess.DEVNULL if self.close_child_stdout else pipes.writers.get("stdout"),
+                stderr=subprocess.DEVNULL if self.close_child_stderr else pipes.writers.get("stderr"),
+                pass_fds=_inheritable() if self.use_fds else (),
+            )
             self.stdout, self.stderr = pipes.reader("stdout"), pipes.reader("stderr")
 
     def format_args(self, sockets_fds: Mapping[str, int] | None = None) -> list[str]:
@@ -142,7 +142,9 @@ class Process:
             "executable": self.executable,
             "use_sockets": self.use_fds,
             "sockets": self._sockets(),
-            **self._closes,
+            "close_child_stdin": self.close_child_stdin,
+            "close_child_stdout": self.close_child_stdout,
+            "close_child_stderr": self.close_child_stderr,
         }
 
     def _sockets(self) -> dict[str, int]:

@@ -306,6 +306,11 @@ class Watcher:
         return self._evpub_socket if self.arbiter is None else self.arbiter.evpub_socket
 
     @property
+    def loop(self) -> Any:
+        """The loop of its arbiter."""
+        return None if self.arbiter is None else self.arbiter.loop
+
+    @property
     def optnames(self) -> list[str]:
         return list(options_as_shown(self.config))
 
