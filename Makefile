@@ -2,6 +2,8 @@
 
 SHELL = /bin/sh
 VENV = .venv
+# Where dist-circus leaves its wheel.
+DIST = dist
 BIN = $(VENV)/bin
 # Tests wait more than they compute.
 JOBS = 3
@@ -25,7 +27,7 @@ unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_pl
 page_sources := $(shell find $(PAGES) -name node_modules -prune -o -type f -print)
 not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests)
 
-.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist clean
+.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist dist-circus clean
 
 help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
@@ -36,6 +38,7 @@ help:
 	@echo 'make check   format, lint, types, import contracts; one alone with check-format and so on'
 	@echo 'make format  let ruff format and mend'
 	@echo 'make dist    a source distribution and a wheel of each distribution, in dist/'
+	@echo 'make dist-circus  a wheel named circus 0.19.0+core..., for programs that require circus~=0.19.0'
 	@echo 'make clean   remove what builds, tests and tools left behind; $(VENV) stays'
 
 dev: $(STAMP) $(DASHBOARD)
@@ -116,6 +119,15 @@ format: $(STAMP)
 dist: $(STAMP)
 	rm -rf dist
 	for project in $(projects); do $(BIN)/python -m build --no-isolation --outdir dist $$project || exit; done
+
+# The package of old import paths under the name that programs require which need circus~=0.19.0: for an index of
+# one's own. Outside the repository, whose .gitignore would hide it from the builder.
+dist-circus: $(STAMP)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	cp -R circus_plugins/compat/circus circus_plugins/compat/circusweb circus_plugins/compat/README.md "$$folder" && \
+	sed -e 's/^name = "circus-compat"$$/name = "circus"/' -e 's/^version = "\(.*\)"$$/version = "0.19.0+core.\1"/' \
+	    circus_plugins/compat/pyproject.toml >"$$folder/pyproject.toml" && \
+	$(BIN)/python -m build --no-isolation --wheel --outdir $(DIST) "$$folder"
 
 clean:
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

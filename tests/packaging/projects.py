@@ -40,14 +40,17 @@ class Project:
         return self.name.removeprefix("circus-")
 
     @property
-    def package(self) -> Path:
-        """The folder of its import package."""
+    def packages(self) -> list[Path]:
+        """The folders of its import packages, mostly one."""
         if (self.folder / "__init__.py").exists():
-            return self.folder
-        if self.folder == ROOT:
-            return ROOT / "circus_core"
-        (package,) = {init.parent for init in self.folder.glob("*/__init__.py")}
-        return package
+            return [self.folder]
+        names = self.pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+        return [self.folder / name for name in names]
+
+    @property
+    def package(self) -> Path:
+        """The folder of its import package, the first if it has several."""
+        return self.packages[0]
 
     @property
     def requirements(self) -> list[Requirement]:
@@ -61,12 +64,13 @@ class Project:
         return {group: names for group, names in groups.items() if names}
 
     def package_files(self) -> Iterator[str]:
-        """What is in the tree of its import package, without tests and project files, as a wheel names it."""
+        """What is in the trees of its packages, without tests and project files, as a wheel names it."""
         beside = {"README.md", "pyproject.toml", "tests"} if self.package == self.folder else set()
-        for file in self.package.rglob("*"):
-            inside = file.relative_to(self.package)
-            if file.is_file() and inside.parts[0] not in beside and "__pycache__" not in inside.parts:
-                yield f"{self.package.name}/{inside.as_posix()}"
+        for package in self.packages:
+            for file in package.rglob("*"):
+                inside = file.relative_to(package)
+                if file.is_file() and inside.parts[0] not in beside and "__pycache__" not in inside.parts:
+                    yield f"{package.name}/{inside.as_posix()}"
 
 
 KERNEL = Project(ROOT)

@@ -58,7 +58,7 @@ BESIDES = {"circus-httpd": {"frontend", "hatch_build.py"}}
 @each_plugin
 def test_folder_holds_the_same_as_every_other(project: Project) -> None:
     found = {f.name for f in project.folder.iterdir() if not f.name.startswith((".", "__pycache__"))}
-    same = {"pyproject.toml", "README.md", "tests", project.package.name}
+    same = {"pyproject.toml", "README.md", "tests", *(package.name for package in project.packages)}
     assert found == same | BESIDES.get(project.name, set())
 
 

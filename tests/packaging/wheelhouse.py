@@ -17,14 +17,17 @@ WRITTEN_AT_INSTALL = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 def installed_closure(requirements: Iterable[Requirement]) -> list[Distribution]:
     """Return the installed distributions that `requirements` need, directly or not."""
     found: dict[str, Distribution] = {}
-    waiting = [(requirement, extra) for requirement in requirements for extra in ("", *requirement.extras)]
+    done: set[tuple[str, str]] = set()
+    waiting = [(requirement, "") for requirement in requirements]
     while waiting:
-        requirement, extra = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": extra})):
+        requirement, asked_by = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": asked_by}):
             continue
-        found[name] = distribution(name)
-        waiting += [(Requirement(text), extra) for text in found[name].requires or ()]
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras} - {known for other, known in done if other == name}:
+            done.add((name, extra))
+            found[name] = distribution(name)
+            waiting += [(Requirement(text), extra) for text in found[name].requires or ()]
     return list(found.values())
 
 
