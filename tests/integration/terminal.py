@@ -24,18 +24,28 @@ _AND_TELL = 'trap "" INT; (trap - INT; exec "$@"); echo "[ended with $?]"; exec 
 
 
 class Terminal:
-    """A screen of 100 x 40. A context manager; the program is killed at the end if it still runs."""
+    """A screen, of 100 x 40 if not told otherwise. A context manager; the program is killed at the end."""
 
-    def __init__(self, folder: Path, command: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        size: tuple[int, int] = (100, 40),
+    ) -> None:
+        """`folder` is where the program runs; `size` are columns and lines."""
         self._folder = folder
+        self._size = [str(each) for each in size]
         self._tmux = [str(TMUX), "-S", str(folder / f"tmux-{secrets.token_hex(4)}"), "-f", "/dev/null"]
         self._command = ["/bin/sh", "-c", _AND_TELL, "sh", *command]
         self._env = {**env, "LC_ALL": "C.UTF-8"}
 
     def __enter__(self) -> Self:
         terminal = ["set", "-g", "default-terminal", "tmux-256color", ";"]
+        columns, lines = self._size
         subprocess.run(
-            [*self._tmux, *terminal, "new-session", "-d", "-x", "100", "-y", "40", *self._command],
+            [*self._tmux, *terminal, "new-session", "-d", "-x", columns, "-y", lines, *self._command],
             env=self._env,
             cwd=self._folder,
             check=True,
@@ -47,6 +57,10 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._run("kill-server")
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the screen another size."""
+        self._run("resize-window", "-x", str(columns), "-y", str(lines))
 
     def type(self, *keys: str) -> None:
         """Press keys: Enter, Tab, C-c and so on; everything else is typed as it is."""

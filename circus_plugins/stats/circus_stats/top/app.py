@@ -50,7 +50,7 @@ _KEYS: Final = (
     ("*", "collapse or expand all"),
     ("f", "processes of all watchers in one list, or the tree"),
     ("/", "filter by name, pid or command; esc shows all"),
-    ("< >", "sort by the column to the left or right; a click on a title too"),
+    ("< >", "sort by the column to the left or right, or click on a title"),
     ("o", "the other way round"),
     ("l", "output of the selected one"),
     ("p", "pause"),

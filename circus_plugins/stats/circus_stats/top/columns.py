@@ -65,7 +65,9 @@ class Column:
     is_picture: bool = False
 
 
-_LONGEST_NAME: Final = 28
+_LONGEST_NAME: Final = 32
+_NAME_SHARE: Final = 0.22
+"""Of the width of the screen, at most."""
 _LONGEST_COMMAND: Final = 60
 _FILLED: Final = 80.0  # percent from which on a figure is a warning
 
@@ -191,15 +193,15 @@ COLUMNS: Final[Sequence[Column]] = (
         name="cpu", title="CPU%", width=6, rank=1, tone=_cpu_tone,
         text=lambda row, _looks, _width: percent_text(row.figures.cpu),
     ),
-    Column(name="cpu_bar", title="", width=8, rank=7, text=_cpu_bar, tone=_cpu_tone, is_picture=True),
-    Column(name="cpu_past", title="", width=10, rank=8, text=_cpu_past, tone=_cpu_tone, is_picture=True),
+    Column(name="cpu_bar", title="", width=6, rank=7, text=_cpu_bar, tone=_cpu_tone, is_picture=True),
+    Column(name="cpu_past", title="", width=8, rank=8, text=_cpu_past, tone=_cpu_tone, is_picture=True),
     Column(
-        name="mem", title="MEM%", width=6, rank=2, tone=_mem_tone,
+        name="mem", title="MEM%", width=5, rank=2, tone=_mem_tone,
         text=lambda row, _looks, _width: percent_text(row.figures.mem),
     ),
     Column(name="mem_bar", title="", width=6, rank=12, text=_mem_bar, tone=_mem_tone, is_picture=True),
-    Column(name="mem_past", title="", width=10, rank=13, text=_mem_past, tone=_mem_tone, is_picture=True),
-    Column(name="rss", title="RSS", width=6, rank=9, text=lambda row, _l, _w: size_text(row.figures.rss)),
+    Column(name="mem_past", title="", width=8, rank=13, text=_mem_past, tone=_mem_tone, is_picture=True),
+    Column(name="rss", title="RSS", width=5, rank=9, text=lambda row, _l, _w: size_text(row.figures.rss)),
     Column(name="age", title="AGE", width=6, rank=5, text=lambda row, _l, _w: age_text(row.figures.age)),
     Column(name="fds", title="FDS", width=5, rank=14, text=lambda row, _l, _w: _number(row.figures.fds)),
     Column(
@@ -215,7 +217,7 @@ COLUMNS: Final[Sequence[Column]] = (
         text=lambda row, _looks, _width: size_text(_whole(row.figures.write_rate)),
     ),
     Column(name="restarts", title="RST", width=4, rank=10, text=_restarts),
-    Column(name="exit", title="LAST EXIT", width=14, rank=11, text=_exit, tone=_exit_tone, is_right=False),
+    Column(name="exit", title="LAST EXIT", width=13, rank=11, text=_exit, tone=_exit_tone, is_right=False),
     Column(name="user", title="USER", width=8, rank=18, text=_user, is_right=False),
     Column(name="command", title="COMMAND", width=12, rank=19, text=_command, is_right=False),
 )  # fmt: skip
@@ -238,7 +240,7 @@ def layout(width: int, rows: Iterable[Row]) -> list[tuple[Column, int]]:
     """
     longest = max((cell_len(row.name) + 4 for row in rows if row.kind is not Kind.SOCKET), default=0)
     least = COLUMNS[0].width
-    name_width = min(max(least, longest), _LONGEST_NAME, max(least, width // 3))
+    name_width = min(max(least, longest), _LONGEST_NAME, max(least, round(width * _NAME_SHARE)))
     left = width - name_width
     chosen = {"name"}
     for column in sorted(COLUMNS[1:], key=lambda each: each.rank):
@@ -249,9 +251,19 @@ def layout(width: int, rows: Iterable[Row]) -> list[tuple[Column, int]]:
     shown = [column for column in COLUMNS if column.name in chosen]
     widths = {column.name: column.width for column in shown}
     widths["name"] = name_width
-    last = "command" if "command" in chosen else "name"
-    widths[last] += min(left, _LONGEST_COMMAND) if last == "command" else left
+    _widen(widths, left)
     return [(column, widths[column.name]) for column in shown]
+
+
+def _widen(widths: dict[str, int], left: int) -> None:
+    """Give what is left of the width to the command, then to pictures of the past; else to the name."""
+    if "command" not in widths:
+        widths["name"] += left
+        return
+    more = min(left, _LONGEST_COMMAND)
+    widths["command"] += more
+    for name in ("cpu_past", "mem_past"):
+        widths[name] += (left - more) // 2
 
 
 def plain_layout(rows: Iterable[Row]) -> list[tuple[Column, int]]:

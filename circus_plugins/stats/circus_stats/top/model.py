@@ -368,12 +368,12 @@ class Model:
             last = exits[-1]
             code, at = whole_of(last.get("exit_code")), number_of(last.get("time")) or 0.0
             watcher.last_exit = Exit(code, at, whole_of(last.get("pid")))
-        processes = {whole_of(each.get("pid")): each for each in told.get("processes") or []}
-        for pid, process in watcher.processes.items():
-            each = processes.get(pid, {})
-            process.wid = whole_of(each.get("wid")) if each else process.wid
-            process.state = clean(each.get("state", process.state))
-            process.restarts = whole_of(each.get("restarts"))
+        for each in told.get("processes") or []:
+            pid = whole_of(each.get("pid"))
+            if pid is not None:
+                process = watcher.process(pid, now)
+                process.wid, process.restarts = whole_of(each.get("wid")), whole_of(each.get("restarts"))
+                process.state = clean(each.get("state", ""))
 
     def apply_past(self, name: str, cpu: Iterable[float | None], mem: Iterable[float | None]) -> None:
         """Take a watcher's values from before we came, oldest first; fewer than we know are no news."""
