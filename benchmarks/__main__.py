@@ -13,6 +13,7 @@ from statistics import median
 from benchmarks.contestants import Contestant, contestants, listeners
 from benchmarks.flood import answer_under_flood, capture, capture_cpu, cat
 from benchmarks.measurements import answers, command_line, idle_cpu, memory, respawn, start
+from benchmarks.statistics import statistics_cpu
 
 Measure = Callable[[Contestant], float]
 
@@ -28,6 +29,7 @@ _NAMES = (
     "output-rotated",
     "output-cpu",
     "flood",
+    "stats",
 )
 
 _LINES = 5_000_000  # of 100 bytes
@@ -70,6 +72,11 @@ def main() -> None:
         "answer to status while a process floods / while it is silent",
         supervisors,
         lambda c: answer_under_flood(c, is_flooding=True) / answer_under_flood(c, is_flooding=False),
+    )
+    plans["stats"] = (
+        f"CPU of one look at {count} processes by the statistics, ms",
+        supervisors,
+        lambda c: 1000 * statistics_cpu(c, count),
     )
     for name in options.only or plans:
         title, who, measure = plans[name]
