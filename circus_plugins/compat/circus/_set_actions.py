@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Final
 
 from circus_core import WatcherConfig
 
-__all__ = ["ADJUST", "NOTHING", "RELOAD", "action_of"]
+__all__ = ["ADJUST", "NOTHING", "RELOAD", "action_of", "is_unknown"]
 
 NOTHING: Final = -1
 ADJUST: Final = 0
@@ -15,6 +16,12 @@ RELOAD: Final = 1
 _RELOADS: Final = frozenset(
     {"working_dir", "shell", "env", "cmd", "args", "uid", "gid", "max_age", "max_age_variance"}
 )
+
+
+def is_unknown(key: str, config: WatcherConfig) -> bool:
+    """Tell whether no watcher has such an option, and this one no free key of that name."""
+    known = {field.name for field in fields(WatcherConfig)} | set(config.options)
+    return key not in known and key.partition(".")[0] not in known and not key.startswith("rlimit_")
 
 
 def action_of(key: str, config: WatcherConfig) -> int:

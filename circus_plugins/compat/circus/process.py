@@ -69,7 +69,7 @@ class Process:
         self.wid = int(wid or 1)
         self.cmd = cmd
         self.args = args
-        self.working_dir = working_dir
+        self.working_dir = working_dir or os.getcwd()
         self.shell = shell
         self.uid = uid
         self.gid = gid
@@ -96,7 +96,7 @@ class Process:
         """Return what shows a process that circus-core runs for a watcher."""
         config = core.config
         face = cls(
-            config.name, core.wid, config.cmd or "-", config.args, config.working_dir, config.shell,
+            config.name, core.wid, config.cmd or "-", watcher.args, config.working_dir, config.shell,
             config.uid, config.gid, config.env, config.rlimits, config.executable, config.use_sockets,
             watcher, spawn=False,
         )  # fmt: skip

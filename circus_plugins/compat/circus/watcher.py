@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -15,7 +16,7 @@ import circus_core
 from circus._conversions import to_gid, to_uid
 from circus._loops import done, running_loop
 from circus._names import resolve_name
-from circus._set_actions import NOTHING, action_of
+from circus._set_actions import ADJUST, NOTHING, action_of, is_unknown
 from circus.process import Process
 from circus_core import (
     ConfigError,
@@ -65,9 +66,7 @@ class Watcher:
     """
 
     cmd = _option("cmd")
-    args = _option("args")
     warmup_delay = _option("warmup_delay")
-    working_dir = _option("working_dir")
     shell = _option("shell")
     shell_args = _option("shell_args")
     uid = _option("uid")
@@ -77,7 +76,6 @@ class Watcher:
     stop_signal = _option("stop_signal")
     stop_children = _option("stop_children")
     graceful_timeout = _option("graceful_timeout")
-    rlimits = _option("rlimits")
     executable = _option("executable")
     priority = _option("priority")
     singleton = _option("singleton")
@@ -257,6 +255,27 @@ class Watcher:
             self._core.env = dict(env or {})
 
     @property
+    def args(self) -> str | list[str] | None:
+        args = self.config.args
+        return (args or None) if isinstance(args, str) else list(args)
+
+    @args.setter
+    def args(self, args: str | Sequence[str] | None) -> None:
+        self._adopt(_changed(self.config, "args", args))
+
+    @property
+    def working_dir(self) -> str:
+        return self.config.working_dir or os.getcwd()
+
+    @working_dir.setter
+    def working_dir(self, folder: str | None) -> None:
+        self._adopt(_changed(self.config, "working_dir", folder))
+
+    @property
+    def rlimits(self) -> dict[str, int | None]:
+        return dict(self.config.rlimits)
+
+    @property
     def processes(self) -> dict[int, Process]:
         """Those that have a pid, by pid, in spawn order, as of now."""
         found = {} if self._core is None else dict(self._core.processes)
@@ -290,12 +309,12 @@ class Watcher:
         return stream and (stream.stream or stream)
 
     @property
-    def stdout_stream_conf(self) -> dict[str, Any]:
-        return dict(options_as_shown(self.config)["stdout_stream_conf"])
+    def stdout_stream_conf(self) -> dict[str, Any] | None:
+        return options_as_shown(self.config)["stdout_stream_conf"] or None
 
     @property
-    def stderr_stream_conf(self) -> dict[str, Any]:
-        return dict(options_as_shown(self.config)["stderr_stream_conf"])
+    def stderr_stream_conf(self) -> dict[str, Any] | None:
+        return options_as_shown(self.config)["stderr_stream_conf"] or None
 
     @property
     def sockets(self) -> Any:
@@ -418,9 +437,14 @@ class Watcher:
     def set_opt(self, key: str, val: Any) -> int:
         """Change an option, and begin what follows from it; return what do_action() takes.
 
+        An option that nobody knows is ignored, as ever, and told of in the log.
+
         Raises:
-            ValueError: there is no such option, or the value does not fit.
+            ValueError: the value does not fit.
         """
+        if is_unknown(key, self.config):
+            log.warning("watcher %r: there is no option %r to set", self.name, key)
+            return ADJUST
         _check_account(key, val)
         action = action_of(key, self.config)
         if self._core is None:
