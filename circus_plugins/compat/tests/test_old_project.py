@@ -6,6 +6,7 @@ import ast
 import asyncio
 import importlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ import zmq
 
 from circus.circusctl import ControllerApp, get_commands
 from circus.client import AsyncCircusClient, CallError, CircusClient, cast_message, make_message
+from circus.config import get_config
 from circus.consumer import CircusConsumer
 from circus.stats.client import StatsClient
 from circus.stats.streamer import StatsStreamer
@@ -310,3 +312,36 @@ def test_a_stats_streamer_publishes_what_a_stats_client_yields(daemon: Daemon, t
         running.join(20)
         streamer.loop.close()
     assert not running.is_alive()
+
+
+# -- the README
+
+
+def section(heading: str) -> str:
+    """Return the code below a heading of the README."""
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8").partition(f"\n{heading}\n")[2]
+    return re.findall(r"^```\w+\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0]
+
+
+def test_the_clients_of_the_readme_do_what_they_say(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = section("### Clients")
+    code = code.replace("ipc://ctl", daemon.endpoint).replace("ipc://pub", daemon.pubsub_endpoint)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "False\n2\n"
+
+
+def test_the_sections_of_the_readme_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "circus.ini").write_text(section("### Plugins, streams and hooks"))
+    config = get_config(str(tmp_path / "circus.ini"))
+    assert config["plugins"][0]["use"] == "circus.plugins.flapping.Flapping"
+    assert config["watchers"][0]["stdout_stream"]["rotate_when"] == "D"
+
+
+def test_the_command_of_the_readme_can_be_an_entry_point(daemon: Daemon) -> None:
+    space: dict[str, Any] = {"__name__": "shop.commands"}
+    exec(compile(section("### Commands"), "README.md", "exec"), space)
+    command = space["Greet"].as_installed()
+    reply = daemon.call("greet", **command.message({"circus.words": ["web"]}))
+    assert space["Greet"]().console_msg(reply) == "hello web"
