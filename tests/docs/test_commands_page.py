@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +13,11 @@ import pytest
 
 from circus_core import wire
 from circus_core.errors import WireCode
-from tests.controlled import kernel_commands
+from tests.controlled import Served, kernel_commands
+from tests.integration.ctl import PROGRAM, ctl_environment
+from tests.packages import Installer, installer
+
+__all__ = ["installer"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -46,3 +52,16 @@ def test_the_numbers_of_errors_are_told() -> None:
     assert told == [
         str(code.value) for code in WireCode if code.name not in ("NOT_SPECIFIED", "BAD_MSG_DATA_ERROR")
     ]
+
+
+def test_the_command_of_one_s_own_is_one_of_circusctl(tmp_path: Path, installer: Installer) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", (DOCS / "commands.md").read_text(), re.M | re.S)
+    installer.module("greeting", example)
+    installer.package("circus-greet", "[circus.commands]\ngreet = greeting:Greet\n")
+    with Served(f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events") as served:
+        environment = ctl_environment(tmp_path, served.controller.endpoint)
+        environment["PYTHONPATH"] += f"{os.pathsep}{installer.folder}"
+        done = subprocess.run(
+            [*PROGRAM, "greet", "Ann"], env=environment, capture_output=True, text=True, timeout=60
+        )
+    assert (done.stdout, done.stderr) == ("hello Ann, it has 3 watchers\n", "")

@@ -215,6 +215,14 @@ def test_sections_of_the_daemon_become_options_of_circus_or_comments(tmp_path: P
     assert " ok, " in checked(tmp_path, text)
 
 
+def test_the_page_of_supervisor_becomes_the_dashboard_for_this_machine(tmp_path: Path) -> None:
+    text = converted(tmp_path, "[inet_http_server]\nport=*:9001\npassword=s3cret\n[program:x]\ncommand=x\n")
+    assert "[circus]\nhttpd=True\nhttpd_host=127.0.0.1\nhttpd_port=9001\n" in text
+    assert "s3cret" not in text
+    assert notes(text)[1].startswith("supervisord.conf:2: port: listened everywhere")
+    assert " ok, " in checked(tmp_path, text)
+
+
 def test_an_fcgi_program_gets_its_socket_as_standard_input(tmp_path: Path) -> None:
     program = """
         [fcgi-program:Front]
