@@ -320,7 +320,8 @@ def test_a_stats_streamer_publishes_what_a_stats_client_yields(daemon: Daemon, t
 def section(heading: str) -> str:
     """Return the code below a heading of the README."""
     text = (HERE.parent / "README.md").read_text(encoding="utf-8").partition(f"\n{heading}\n")[2]
-    return re.findall(r"^```\w+\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0]
+    code: str = re.findall(r"^```\w+\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0]
+    return code
 
 
 def test_the_clients_of_the_readme_do_what_they_say(
@@ -329,7 +330,7 @@ def test_the_clients_of_the_readme_do_what_they_say(
     code = section("### Clients")
     code = code.replace("ipc://ctl", daemon.endpoint).replace("ipc://pub", daemon.pubsub_endpoint)
     exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == "False\n2\n"
+    assert capsys.readouterr().out == "['process_pid', 'time']\n2\n"
 
 
 def test_the_sections_of_the_readme_are_fine(tmp_path: Path) -> None:

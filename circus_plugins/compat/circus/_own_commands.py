@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from circus.commands.base import own_commands
 from circus_core import Command, hookimpl
 
 __all__ = ["find_command"]
@@ -13,5 +13,8 @@ __all__ = ["find_command"]
 @hookimpl
 def find_command(name: str) -> Command[Any, Any] | None:
     """Return the command, if it was imported."""
-    command = own_commands().get(name)
+    base = sys.modules.get("circus.commands.base")
+    if base is None:  # nothing can have been built on what was never imported
+        return None
+    command = base.own_commands().get(name)
     return None if command is None else command.as_installed()
