@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from circus_stats.client import DEFAULT_STATS_ENDPOINT, AsyncStatsClient, StatsClient
+    from circus_stats.command_line import run_circusd_stats
     from circus_stats.payloads import (
         Figures,
         Message,
@@ -33,9 +34,11 @@ __all__ = [
     "SocketsStat",
     "StatsClient",
     "WatcherStat",
+    "run_circusd_stats",
 ]
 
 _MODULES: Final = {
+    "command_line": ["run_circusd_stats"],
     "client": ["DEFAULT_STATS_ENDPOINT", "AsyncStatsClient", "StatsClient"],
     "payloads": [
         "Figures",

@@ -95,7 +95,7 @@ class Collector:
         return read_psutil(pids, alone=alone, with_pss=self._with_pss)
 
     def _seen(self, sample: Sample, table: Table, elapsed: float, known: dict[int, _Known]) -> Seen:
-        members = [sample, *_below(sample, table)]
+        members = [sample, *_below(sample, table)] if sample.pid in table.children else [sample]
         own: list[Figures] = []
         for member in members:
             before = self._before(member)
@@ -131,6 +131,8 @@ def _below(sample: Sample, table: Table) -> Iterator[Sample]:
 
 def _with_children(members: list[Sample], own: list[Figures], table: Table) -> ProcessInfo:
     """Return the entry of the first member, with those of its descendants inside."""
+    if len(members) == 1:
+        return info_of(members[0], own[0], age=max(0.0, table.taken_at - members[0].birth))
     infos: dict[int, ProcessInfo] = {}
     for member, figures in zip(members[: _LISTED + 1], own, strict=False):
         infos[member.pid] = info_of(member, figures, age=max(0.0, table.taken_at - member.birth))

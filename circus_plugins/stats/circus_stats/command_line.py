@@ -16,14 +16,14 @@ from circus_core import ArbiterConfig, CircusError, configure_logging
 from circus_stats.history_server import HISTORY_VARIABLE
 from circus_stats.settings import Settings
 
-__all__ = ["main"]
+__all__ = ["run_circusd_stats"]
 
 log = logging.getLogger("circus")
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run_circusd_stats(argv: Sequence[str] | None = None) -> int:
     """Run circusd-stats; returns its exit status."""
     parser = _parser()
     options = parser.parse_args(argv)
@@ -140,4 +140,4 @@ def _user(text: str) -> str | int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_circusd_stats())

@@ -50,6 +50,7 @@ def machine_memory() -> int:
 class Before:
     """Sums of a family at the look before; None: something of it could not be read."""
 
+    size: int
     cpu: float
     read_bytes: int | None
     write_bytes: int | None
@@ -104,7 +105,11 @@ def figures_of_family(
         elapsed: seconds since the look before.
         age: seconds since the start of the process itself.
     """
+    if len(members) == 1 and not members[0].waited_cpu and (before is None or before.size == 1):
+        only = members[0]
+        return own[0], Before(1, only.cpu, only.read_bytes, only.write_bytes)
     now = Before(
+        size=len(members),
         cpu=sum(member.cpu + member.waited_cpu for member in members),
         read_bytes=_total(member.read_bytes for member in members),
         write_bytes=_total(member.write_bytes for member in members),

@@ -40,6 +40,7 @@ log = logging.getLogger("circus")
 WATCHER: Final = "circusd-stats"
 
 _DEFAULT: Final = "tcp://127.0.0.1:5557"
+_HERE: Final = "tcp://127.0.0.1:0"
 _KEYS: Final = "CIRCUS_KEYS"
 _NAME: Final = re.compile(r"[a-z0-9_.-]+")
 
@@ -110,8 +111,8 @@ def _watcher(arbiter: ArbiterConfig, sockets: Sequence[str]) -> WatcherConfig:
 
 def _arguments(arbiter: ArbiterConfig) -> Iterator[str]:
     options = arbiter.options
-    yield from ("--endpoint", reachable(arbiter.endpoint, arbiter.endpoint))
-    yield from ("--pubsub", reachable(arbiter.pubsub_endpoint, arbiter.pubsub_endpoint))
+    yield from ("--endpoint", reachable(arbiter.endpoint, _HERE))
+    yield from ("--pubsub", reachable(arbiter.pubsub_endpoint, _HERE))
     yield from ("--statspoint", str(options["stats_endpoint"]))
     yield from ("--interval", f"{options.get('stats_interval', 1.0):g}")
     yield from ("--max-cpu", f"{options.get('stats_max_cpu', 10.0):g}")

@@ -17,6 +17,7 @@ __all__ = ["read_one", "read_proc"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+_NUMBER: Final = 32  # bytes that hold a number with blanks before it, and what ends it
 _FILE: Final = 8192  # bytes; the files read here are shorter, or only their beginning matters
 
 
@@ -134,8 +135,11 @@ def _command(pid: int) -> str:
 
 def _number(text: bytes, label: bytes) -> int | None:
     """Return the first number behind a label."""
-    _, found, rest = text.partition(label)
-    return int(rest.split(None, 1)[0]) if found else None
+    start = text.find(label)
+    if start < 0:
+        return None
+    start += len(label)
+    return int(text[start : start + _NUMBER].split(None, 1)[0])
 
 
 def _shared(status: bytes) -> int | None:

@@ -15,7 +15,6 @@ from circus_stats.arrivals import Arrivals
 from circus_stats.asking import ask_roster
 from circus_stats.collector import Collector, Look
 from circus_stats.connections import Connections, Visit
-from circus_stats.figures import sum_figures
 from circus_stats.history import ACTIVITY, FIGURES, History
 from circus_stats.history_server import serve_history
 from circus_stats.messages import messages_of_group, messages_of_sockets, socket_stat
@@ -194,8 +193,9 @@ class Service:
         self._shown = shown
         count = 0
         for group in (*shown.values(), *ended):
-            self._remember(group, look)
             for topic, payload in messages_of_group(group, look):
+                if payload["kind"] == "watcher":
+                    self._remember(group, payload["family"])
                 extra = {"cost": round(cost, 4), "dropped": self._publisher.dropped}
                 is_own = topic == f"{PREFIX}circus" and group.watcher is None
                 self._publisher.publish(topic, {**payload, **extra} if is_own else payload)
@@ -234,10 +234,8 @@ class Service:
 
     # -- what they did cost --------------------------------------------------------------------------------
 
-    def _remember(self, group: Group, look: Look) -> None:
-        family = sum_figures(look.processes[pid].family for pid in group.pids if pid in look.processes)
-        values: Mapping[str, Any] = family
-        self._history.put(group.topic, time.monotonic(), {name: values[name] for name in FIGURES})
+    def _remember(self, group: Group, family: Mapping[str, Any]) -> None:
+        self._history.put(group.topic, time.monotonic(), {name: family[name] for name in FIGURES})
 
     async def _answer(self) -> None:
         """Answer about the past until cancelled."""
