@@ -219,7 +219,7 @@ def test_the_page_of_supervisor_becomes_the_dashboard_for_this_machine(tmp_path:
     text = converted(tmp_path, "[inet_http_server]\nport=*:9001\npassword=s3cret\n[program:x]\ncommand=x\n")
     assert "[circus]\nhttpd=True\nhttpd_host=127.0.0.1\nhttpd_port=9001\n" in text
     assert "s3cret" not in text
-    assert notes(text)[1].startswith("supervisord.conf:2: port: listened everywhere")
+    assert notes(text)[2].startswith("supervisord.conf:2: port: listened everywhere")
     assert " ok, " in checked(tmp_path, text)
 
 
