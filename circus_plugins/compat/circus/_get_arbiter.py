@@ -62,6 +62,8 @@ class ArbiterHandler:
         """
         if stream_backend is not None:
             _warn_of_stream_backend(stream_backend)
+        if stats_endpoint is not None and not statsd:
+            warnings.warn("say statsd=True, too, for a stats_endpoint", DeprecationWarning, stacklevel=2)
         if isinstance(watchers, str):
             own = {key: kw.pop(key) for key in list(kw) if key not in _ARBITER_ONLY}
             watchers = [{"cmd": watchers, "name": name, "env": env, **own}]

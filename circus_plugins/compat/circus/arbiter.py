@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import os
 import socket
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, Final, Self, TypeVar
 
 from tornado.ioloop import IOLoop
@@ -24,11 +24,9 @@ from circus.exc import AlreadyExist
 from circus.sighandler import SysHandler
 from circus.sockets import CircusSocket, CircusSockets
 from circus.watcher import Watcher
-from circus_core import UnknownWatcherError, config_from_file
+from circus_core import ConfigError, UnknownWatcherError, config_from_file
 
 __all__ = ["Arbiter", "CircusSocket", "ThreadedArbiter", "Watcher"]
-
-log = logging.getLogger("circus")
 
 _T = TypeVar("_T")
 
@@ -91,7 +89,8 @@ class Arbiter:
     ) -> None:
         """Args:
         sockets: those of circus.sockets, not bound yet; or a mapping of them.
-        context: not used; the endpoints have one of their own.
+        context, proc_name: not used; endpoints have a context of their own, and the title of the process is
+            the program's.
         pidfile, loglevel, logoutput, loggerconfig: for the program that makes it; nothing is done with them.
         umask: set when it runs a loop of its own.
         with_endpoints: False: nothing is bound; new.
@@ -188,6 +187,10 @@ class Arbiter:
     @loop.setter
     def loop(self, loop: IOLoop | None) -> None:
         self._io_loop = loop
+
+    def _ensure_ioloop(self) -> None:
+        """Have a loop: subclasses with a thread set `loop` to None there and call this."""
+        self.loop = self.loop
 
     @property
     def running(self) -> bool:
@@ -287,11 +290,11 @@ class Arbiter:
         if inside_circusd:
             self._restarting = True
             return self.stop()
-        return self._on_loop(lambda: self._running().restart_watchers(self._chosen(watcher_iter_func)))
+        return self._order(lambda: self._running().restart_watchers(self._chosen(watcher_iter_func)))
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> Any:
         """F: call prereload_fn and replace the processes of all watchers."""
-        return self._on_loop(lambda: self._running().reload(graceful, sequential))
+        return self._order(lambda: self._running().reload(graceful, sequential))
 
     def reload_from_config(self, config_file: str | None = None, inside_circusd: bool = False) -> Any:
         """F: read the configuration file again and do what has changed there; raises CircusError.
@@ -308,15 +311,15 @@ class Arbiter:
             reload = await self._running().reload_config()
             await reload.followed
 
-        return self._on_loop(work)
+        return self._order(work)
 
     def start_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
         """F: start those with autostart among all watchers, or these."""
-        return self._on_loop(lambda: self._running().start_watchers(self._chosen(watcher_iter_func)))
+        return self._order(lambda: self._running().start_watchers(self._chosen(watcher_iter_func)))
 
     def stop_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
         """F: stop all watchers, or these, at the same time."""
-        return self._on_loop(lambda: self._running().stop_watchers(self._chosen(watcher_iter_func)))
+        return self._order(lambda: self._running().stop_watchers(self._chosen(watcher_iter_func)))
 
     def start_watcher(self, watcher: Watcher) -> Any:
         """F: start it, if it has autostart."""
@@ -331,7 +334,7 @@ class Arbiter:
         async def work() -> None:
             await asyncio.gather(*(each.manage_processes() for each in self.watchers))
 
-        return self._on_loop(work)
+        return self._order(work)
 
     def _emergency_stop(self) -> Any:
         """F: end, without grace for the processes."""
@@ -376,7 +379,7 @@ class Arbiter:
         if self._behind is None:
             self._given.remove(watcher)
             return done(None)
-        return self._on_loop(lambda: self._removed(name, nostop))
+        return self._order(lambda: self._removed(name, nostop))
 
     async def _removed(self, name: str, nostop: bool) -> None:
         core = self._running()
@@ -386,6 +389,7 @@ class Arbiter:
 
     def initialize(self) -> None:
         """Make the arbiter of circus-core; nothing is bound or started yet. Raises ConfigError."""
+        self._check_dashboard()
         if self.config_file is not None:
             core = Core.from_file(
                 self.config_file, face=self, is_remade=True, with_endpoints=self._has_endpoints
@@ -431,14 +435,18 @@ class Arbiter:
         return face
 
     def _is_free(self, face: Watcher, core: circus_core.Watcher) -> bool:
-        return face.name.lower() == core.name.lower() and face not in self._faces.values()
+        return face.name.lower() == core.name.lower() and face not in list(self._faces.values())
 
     def _forget_those_that_ended(self) -> None:
         if self._behind is None:
             return
         known = set(self._behind.iter_watchers())
-        for core in [each for each in self._faces if each not in known and each.is_idle]:
+        for core in [each for each in list(self._faces) if each not in known and each.is_idle]:
             self._faces.pop(core).detach()
+
+    def _check_dashboard(self) -> None:
+        if self.httpd and find_spec("circus_httpd") is None:
+            raise ConfigError("httpd = True needs the dashboard; pip install 'circus-core[httpd]'")
 
     def _section(self) -> dict[str, Any]:
         """The options of [circus]; what has its default is not said, since its package may not be there."""
@@ -571,6 +579,12 @@ class Arbiter:
         self._work.add(begun)
         begun.add_done_callback(self._work.discard)
         return begun
+
+    def _order(self, work: Callable[[], Awaitable[_T]]) -> Any:
+        """As _on_loop(), for what needs an arbiter that runs; RuntimeError if there is none."""
+        if not self._is_begun():
+            raise RuntimeError("the arbiter does not run; call start() first")
+        return self._on_loop(work)
 
     def _now(self, work: Callable[[], _T]) -> _T:
         """Call something on the loop, and wait for it if this is another thread."""

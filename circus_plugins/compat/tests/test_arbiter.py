@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import socket
 import sys
@@ -17,7 +19,9 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 import circus
 from circus.arbiter import Arbiter
 from circus.client import CircusClient
+from circus.consumer import CircusConsumer
 from circus.exc import AlreadyExist
+from circus.sighandler import SysHandler
 from circus.sockets import CircusSocket
 from circus.util import check_future_exception_and_log
 from circus.watcher import Watcher
@@ -297,6 +301,46 @@ def test_a_subclass_may_prepare_what_is_started(tmp_path: Path) -> None:
         assert arbiter.statuses() == {"extra": "active"}
         assert arbiter.numprocesses() == 2
         await arbiter.stop()
+
+    asyncio.run(scenario())
+
+
+def test_programs_publish_reload_with_preparation_and_react_to_signals(tmp_path: Path) -> None:
+    prepared: list[Watcher] = []
+
+    async def scenario() -> None:
+        web = Watcher("My Web", "sleep 1000", prereload_fn=prepared.append)
+        arbiter = made(tmp_path, web, plugins=[{"use": "flapping", "window": 3}], statsd=True)
+        consumer = CircusConsumer(["watcher.my_web."], endpoint=arbiter.pubsub_endpoint)
+        with pytest.raises(RuntimeError, match="the arbiter does not run"):
+            arbiter.reload()
+        await arbiter.start()
+        assert set(arbiter.statuses()) == {"My Web", "plugin:flapping", "circusd-stats"}
+
+        def heard() -> tuple[bytes, bytes]:
+            with consumer:
+                return next(found for found in consumer if found[0].endswith((b".shout", b".reload")))
+
+        hearing = asyncio.ensure_future(asyncio.to_thread(heard))
+        while not hearing.done():  # until the subscription has come through
+            web.notify_event("shout", {"what": "hey"})
+            await asyncio.sleep(0.01)
+        topic, message = hearing.result()
+        assert (topic, json.loads(message)) == (b"watcher.my_web.shout", {"what": "hey"})
+        handler = SysHandler(arbiter.ctrl)
+        try:
+            pids = web.pids
+            os.kill(os.getpid(), signal.SIGHUP)
+            while not set(web.pids).isdisjoint(pids) or not web.pids:
+                await asyncio.sleep(0.01)
+            assert prepared == [web]
+            os.kill(os.getpid(), signal.SIGTERM)
+            while arbiter.running:
+                await asyncio.sleep(0.01)
+        finally:
+            handler.stop()
+        await arbiter.stop()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
     asyncio.run(scenario())
 
