@@ -33,6 +33,11 @@ export function count(value: Figure): string {
   return isKnown(value) ? Math.round(value).toLocaleString("en").replaceAll(",", "\u202f") : UNKNOWN;
 }
 
+/** A rate with its unit: `3.5/s`. */
+export function perSecond(value: Figure): string {
+  return isKnown(value) ? `${rate(value)}/s` : UNKNOWN;
+}
+
 /** A rate of things per second. */
 export function rate(value: Figure): string {
   if (!isKnown(value)) return UNKNOWN;

@@ -138,10 +138,13 @@ function EventDialog({ event, onClose }: { event: TimedEvent; onClose: () => voi
   return (
     <Dialog title={`${action}, ${format.dayAndTime(time)}`} onClose={onClose} isWide>
       <p dir="auto">
-        <Name value={watcher || "circusd"} max={400} /> {words(event).slice(0, 2000)}
+        <strong>
+          <Name value={watcher || "circusd"} max={400} />
+        </strong>
+        : {words(event).slice(0, 2000)}
       </p>
       <pre class="json" dir="ltr" tabIndex={0}>
-        {JSON.stringify({ topic, pid, ...data }, null, 2).slice(0, 20_000)}
+        {JSON.stringify({ topic, ...(pid == null ? {} : { pid }), ...data }, null, 2).slice(0, 20_000)}
       </pre>
     </Dialog>
   );

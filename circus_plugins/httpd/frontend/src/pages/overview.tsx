@@ -120,6 +120,7 @@ function Trouble({ daemon }: { daemon: Daemon }): JSX.Element | null {
 function Totals({ watchers, overview }: { watchers: Overview["watchers"]; overview: Overview }): JSX.Element {
   let [running, active, failing, cpu, memory] = [0, 0, 0, 0, 0];
   const rows = Object.values(watchers).filter((row) => OWN.includes(row.kind));
+  const hasFigures = rows.some((row) => typeof row.memory === "number");
   for (const row of rows) {
     running += row.running;
     active += row.state === "active" ? 1 : 0;
@@ -130,10 +131,10 @@ function Totals({ watchers, overview }: { watchers: Overview["watchers"]; overvi
   const facts: [string, string][] = [
     ["active", `${format.count(active)} of ${format.count(rows.length)}`],
     ["processes", format.count(running)],
-    ["cpu", format.percent(cpu)],
-    ["memory", format.bytes(memory)],
+    ["cpu", format.percent(hasFigures ? cpu : null)],
+    ["memory", format.bytes(hasFigures ? memory : null)],
   ];
-  if (overview.sockets.count) facts.push(["socket activity", `${format.rate(overview.sockets.reads)}/s`]);
+  if (overview.sockets.count) facts.push(["socket activity", format.perSecond(overview.sockets.reads)]);
   if (failing) facts.push(["failing", format.count(failing)]);
   return (
     <dl class="totals">
@@ -171,7 +172,6 @@ function WatcherTable({ overview, kinds, figures, label }: WatcherTableProps): J
   if (!names.length) {
     return <Empty title={filter.value ? "No watcher fits the filter" : "This daemon has no watchers"} />;
   }
-  tick.value; // sparklines move on
   const rowHeight = isNarrow.value ? NARROW_ROW_HEIGHT : ROW_HEIGHT;
   const row = (index: number): JSX.Element | null => {
     const name = names[index];
@@ -222,6 +222,7 @@ interface RowProps {
 }
 
 function Row({ index, name, row, daemon, figures }: RowProps): JSX.Element {
+  tick.value; // figures are added to what `figures` holds, so props alone do not tell that there is something new
   const { cpu, memory } = figures.of(name);
   const now = live.now();
   return (

@@ -9,7 +9,6 @@ import { Dialog } from "../ui/dialog";
 import { Loading } from "../ui/empty";
 import { Check } from "../ui/field";
 import { Icon } from "../ui/icons";
-import { Name } from "../ui/name";
 
 /** Show what reading the configuration file again would do, then do it. */
 export function ReloadConfigDialog({ daemon, onClose }: { daemon: string; onClose: () => void }): JSX.Element {
@@ -76,14 +75,9 @@ function Plan({ planned }: { planned: Planned }): JSX.Element {
         {stepsOf(planned).map((step, i) => (
           <li key={i} class={`plan-step plan-${step.does}`}>
             <span class="plan-verb">{step.does}</span>
-            <span dir="auto">
-              {step.name && (
-                <strong>
-                  <Name value={step.name} />
-                </strong>
-              )}{" "}
+            <bdi dir="auto" class="preserve">
               {step.text}
-            </span>
+            </bdi>
           </li>
         ))}
       </ol>

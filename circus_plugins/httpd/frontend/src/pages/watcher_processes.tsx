@@ -27,7 +27,6 @@ export function ProcessesPanel({ daemon, watcher }: { daemon: string; watcher: W
     () => Object.values(watcher.processes).sort((a, b) => a.wid - b.wid || a.pid - b.pid),
     [watcher.processes],
   );
-  tick.value;
   const row = (index: number): JSX.Element | null => {
     const process = processes[index];
     return process ? (
@@ -101,6 +100,7 @@ interface ProcessRowProps {
 }
 
 function ProcessRow({ index, process, figures, onSignal, onKill }: ProcessRowProps): JSX.Element {
+  tick.value; // ages go on, and figures are added to what `figures` holds
   const now = live.now();
   const { cpu, memory } = figures.of(String(process.pid));
   return (
@@ -163,6 +163,7 @@ function deadline(process: Process, now: number): JSX.Element | null {
 }
 
 function Waiting({ waiting }: { waiting: { [wid: string]: Backoff } }): JSX.Element | null {
+  tick.value;
   const wids = Object.keys(waiting);
   if (!wids.length) return null;
   const now = live.now();

@@ -7,6 +7,8 @@ export interface Figures {
   memory: Ring;
 }
 
+const SPARE = 50;
+
 /** Figures of many things by name, each made when it is first heard of. */
 export class FigureTable {
   private readonly table = new Map<string, Figures>();
@@ -21,14 +23,20 @@ export class FigureTable {
     return made;
   }
 
-  /** Note how things are at `time` (seconds since 1970), and forget those that are gone. */
+  /** Note how things are at `time` (seconds since 1970). */
   sample(time: number, usages: { [name: string]: Pick<Usage, "cpu" | "memory"> }): void {
-    for (const name of this.table.keys()) if (!Object.hasOwn(usages, name)) this.table.delete(name);
-    for (const name of Object.keys(usages)) {
+    const names = Object.keys(usages);
+    for (const name of names) {
       const { cpu, memory } = this.of(name);
       cpu.push(time, usages[name]?.cpu);
       memory.push(time, usages[name]?.memory);
     }
+    if (this.table.size > 2 * names.length + SPARE) this.forgetAllBut(usages);
+  }
+
+  /** What is gone may come back, after a restart of the daemon for example; so it is kept while there is room. */
+  private forgetAllBut(usages: object): void {
+    for (const name of this.table.keys()) if (!Object.hasOwn(usages, name)) this.table.delete(name);
   }
 
   /** Put the past before what is known. */

@@ -1,10 +1,13 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { ask } from "../api";
+import { Problem, ask } from "../api";
 import { segment } from "../base";
 import { live, tick } from "../live/page_live";
 import { queryText } from "../router";
 import type { History, Usage } from "../types";
 import { FigureTable } from "./figures";
+
+const UNREACHABLE = 503;
+const RETRY_MS = 3000;
 
 /**
  * The figures of all of `usages`, sampled once per interval while the page is seen, with the last `seconds` of the history of the
@@ -22,15 +25,23 @@ export function useFigures(
   const watcher = past?.watcher;
   const isWanted = past !== null;
   useEffect(() => {
-    if (!isWanted) return;
-    // Without a history, such as without circusd-stats, charts begin empty; the page says why.
-    load(daemon, watcher, seconds).then(
-      (history) => {
-        for (const [name, columns] of Object.entries(history.watchers)) table.remember(name, columns);
-        setPast((n) => n + 1);
-      },
-      () => undefined,
-    );
+    if (!isWanted) return undefined;
+    let isThere = true;
+    const remember = async (): Promise<void> => {
+      const history = await load(daemon, watcher, seconds);
+      if (!isThere) return;
+      for (const [name, columns] of Object.entries(history.watchers)) table.remember(name, columns);
+      setPast((n) => n + 1);
+    };
+    // Without circusd-stats there is no history: charts begin empty, and the page says why.
+    remember().catch(async (error: unknown) => {
+      if (!(error instanceof Problem) || error.status !== UNREACHABLE) return;
+      await new Promise((resolve) => window.setTimeout(resolve, RETRY_MS));
+      if (isThere) await remember().catch(() => undefined);
+    });
+    return () => {
+      isThere = false;
+    };
   }, [table, watcher, isWanted]);
   const now = tick.value;
   useMemo(() => {

@@ -13,6 +13,8 @@ interface ButtonProps {
   pressed?: boolean;
   type?: "button" | "submit";
   class?: string;
+  /** Has it the focus when its dialog opens? */
+  hasFocus?: boolean;
 }
 
 /** A button that can't be pressed again while what it does is under way. */
@@ -47,6 +49,7 @@ export function Button(props: ButtonProps): JSX.Element {
       aria-label={label}
       title={children ? undefined : label}
       aria-pressed={pressed}
+      autofocus={props.hasFocus}
     >
       {icon && <Icon name={icon} size={18} />}
       {children && <span>{children}</span>}

@@ -36,10 +36,10 @@ export function Confirmation(): JSX.Element | null {
       onSubmit={() => question.answer(true)}
       footer={
         <>
-          <Button look="plain" onClick={() => question.answer(false)}>
+          <Button look="plain" hasFocus={question.isDangerous === true} onClick={() => question.answer(false)}>
             Cancel
           </Button>
-          <Button look={question.isDangerous ? "danger" : "primary"} type="submit">
+          <Button look={question.isDangerous ? "danger" : "primary"} type="submit" hasFocus={!question.isDangerous}>
             {question.action}
           </Button>
         </>
