@@ -49,6 +49,7 @@ _CHECK: Final = 2.0
 _ALL_ANEW: Final = 30.0
 """Seconds after which all is asked for again, while somebody looks: not everything is told by an event."""
 
+_CLOCK: Final = 2.0
 _GATHER: Final = 0.1
 """Seconds for which events are gathered before what they are about is asked for."""
 
@@ -58,6 +59,8 @@ _MANY: Final = 20
 _PATIENCE: Final = 2.0
 _LINGER: Final = 10.0
 _STALE: Final = 5.0
+_ROUND: Final = 0.1
+"""Seconds from the first figure to the last one of one look."""
 
 
 def daemon_id(endpoint: str, ssh: str | None) -> str:
@@ -235,7 +238,7 @@ class Daemon:
 
     async def _look_at_daemon(self) -> None:
         dstats, status = await asyncio.gather(self._send("dstats"), self._send("status"))
-        if _identity(dstats) != _identity(self._dstats):
+        if not _is_same_daemon(dstats, self._dstats):
             raise CallError(f"the daemon at {self.endpoint} was restarted")
         self._dstats = dstats
         states: Mapping[str, str] = status.get("statuses", {})
@@ -313,14 +316,18 @@ class Daemon:
             self._has_figures.clear()
 
     async def wait_for_figures(self, timeout: float) -> None:
-        """Wait until there are figures, if there will be any."""
-        if self._stats_endpoint() is not None:
-            await _wait(self._has_figures, timeout)
+        """Wait until there are figures, if there will be any; those of watchers come one by one."""
+        if self._stats_endpoint() is None or self._has_figures.is_set():
+            return
+        await _wait(self._has_figures, timeout)
+        await asyncio.sleep(_ROUND)
 
     # -- to ask ------------------------------------------------------------------------------------------
 
     async def ask(self, command: str, /, *, timeout: float = _TIMEOUT, **properties: Any) -> dict[str, Any]:
         """Have a command carried out; a property that is None is left out. Raises Problem."""
+        if self._client is None:
+            await self.until_up(_PATIENCE)
         try:
             return await self._send(command, timeout=timeout, **properties)
         except CallTimeoutError as error:
@@ -486,9 +493,16 @@ def _is_service(name: str) -> bool:
     return name.lower() in SERVICES
 
 
-def _identity(dstats: Mapping[str, Any]) -> tuple[Any, Any]:
+def _is_same_daemon(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Compare who answered `dstats`; the time of its start is computed anew each time."""
+    (pid, started), (other_pid, other_started) = _identity(one), _identity(other)
+    return pid == other_pid and abs(started - other_started) < _CLOCK
+
+
+def _identity(dstats: Mapping[str, Any]) -> tuple[Any, float]:
     info = dstats.get("info") or {}
-    return info.get("pid"), info.get("create_time")
+    started = info.get("create_time")
+    return info.get("pid"), started if isinstance(started, int | float) else 0.0
 
 
 def _why_no_description(reply: Mapping[str, Any], endpoint: str) -> str:

@@ -13,7 +13,7 @@ __all__ = ["Daemons"]
 
 _FIRST: Final = "main"
 _MOST: Final = 32
-_PATIENCE: Final = 8.0
+_PATIENCE: Final = 3.0
 
 
 class Daemons:
@@ -52,7 +52,7 @@ class Daemons:
             known.try_now()
             return known, False
         daemon = self.add(endpoint, ssh=ssh)
-        await daemon.settle(_PATIENCE if ssh is None else 4 * _PATIENCE)
+        await daemon.settle(_PATIENCE if ssh is None else 10 * _PATIENCE)
         if daemon.state != "up":
             reason = daemon.problem or f"there is no answer from {endpoint}"
             await self.forget(daemon.id)
