@@ -23,6 +23,7 @@ from typing import Any, Self
 import psutil
 import zmq
 
+from circus_core.access.keys import secure
 from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
 
@@ -76,7 +77,10 @@ class Event:
 
 
 class Recorder:
-    """Subscribes to all events before the daemon runs, and keeps them."""
+    """Subscribes to all events before the daemon runs, and keeps them.
+
+    Where the daemon is to ask for keys, `servers` in $CIRCUS_KEYS has to name it before.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -84,6 +88,7 @@ class Recorder:
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._socket.setsockopt(zmq.RCVHWM, 0)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 5)
+        secure(self._socket, endpoint)
         self._socket.connect(endpoint)
         self._events: list[Event] = []
         self._changed = threading.Condition()

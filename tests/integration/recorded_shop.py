@@ -114,7 +114,7 @@ class RecordedShop:
                     socket.send_multipart([topic.encode(), json.dumps(stat).encode()])
 
     def _refused(self) -> Mapping[str, Any]:
-        reason = "not allowed: its role is 'read', which may look and change nothing"
+        reason = "'describe' is not allowed for a key: its role is 'read', which may look and change nothing"
         return {"status": "error", "errno": 5, "reason": reason}
 
     def _pids(self, name: str) -> range:

@@ -68,7 +68,7 @@ def _is_screen() -> bool:
 
 
 async def _print(settings: Settings, tunnel: Tunnel | None) -> int:
-    from circus_stats.top.plain import ANSWER_WITHIN, Rounds
+    from circus_stats.top.plain import Rounds
     from circus_stats.top.session import Session
 
     session = Session(settings, tunnel=tunnel, on_change=lambda: rounds.note_change())
@@ -77,10 +77,10 @@ async def _print(settings: Settings, tunnel: Tunnel | None) -> int:
     try:
         if not settings.once:
             await rounds.print_all()
-        elif not await rounds.print_one():
+        elif not await rounds.print_one(settings.timeout):
             where = settings.control if settings.may_ask_any_daemon else f"{settings.endpoint}"
             print(
-                _NO_ANSWER.format(seconds=ANSWER_WITHIN, where=where, reason=session.status.trouble),
+                _NO_ANSWER.format(seconds=settings.timeout, where=where, reason=session.status.trouble),
                 file=sys.stderr,
             )
             return FAILED

@@ -18,9 +18,6 @@ from circus_stats.top.title import how_it_stands, totals
 
 __all__ = ["Rounds", "document", "glyphs_for", "table"]
 
-ANSWER_WITHIN: Final = 10.0
-"""Seconds within which figures must have come where they are printed once."""
-
 _SETTLED: Final = 0.2
 """Seconds of silence after which a round is complete: its messages come all at once."""
 
@@ -120,17 +117,18 @@ class Rounds:
         self._is_json = is_json
         self._changed = asyncio.Event()
         self._printed: tuple[Feed, int] = (Feed.NOTHING, 0)
+        self._has_printed = False
         self._state = State.CONNECTING
 
     def note_change(self) -> None:
         """Be told that something is new: the `on_change` of the session."""
         self._changed.set()
 
-    async def print_one(self) -> bool:
-        """Print the first complete round; False if there was none in time."""
-        end = time.monotonic() + ANSWER_WITHIN
-        while not self._is_complete(time.monotonic() - end + ANSWER_WITHIN):
-            left = end - time.monotonic()
+    async def print_one(self, timeout: float) -> bool:
+        """Print the first complete round; False if there was none within so many seconds."""
+        start = time.monotonic()
+        while not self._is_complete(time.monotonic() - start):
+            left = start + timeout - time.monotonic()
             if left <= 0:
                 return False
             await self._wait(left)
@@ -191,8 +189,9 @@ class Rounds:
             self._out.write(json.dumps(document(self._session)) + "\n")
         else:
             looks = Looks(glyphs=glyphs_for(self._out), now=time.time())
-            blank = "" if self._printed[1] == 0 else "\n"
+            blank = "\n" if self._has_printed else ""
             self._out.write(blank + _writable(table(self._session, looks), self._out) + "\n")
+        self._has_printed = True
         self._out.flush()
 
     def _tell_state(self) -> None:

@@ -263,7 +263,7 @@ class Session:
             reply = await client.send("describe", **properties)
         except RefusedError as error:
             if error.errno == _NOT_ALLOWED:
-                self.status.refusal = clean(error)
+                self.status.refusal = clean(str(error).partition(": ")[2] or error)
             return
         self.status.refusal = ""
         for description in _mapping(reply, "descriptions").values():

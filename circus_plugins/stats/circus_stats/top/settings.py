@@ -33,6 +33,7 @@ class Settings:
         ssh: `[user@]host[:port]`.
         process_timeout: seconds after which a process of which nothing is heard is left out.
         interval: seconds between two questions where nothing is published.
+        timeout: seconds within which there must be figures where they are printed once.
         once: print one table and end.
         json: print a line of JSON for each round.
     """
@@ -44,6 +45,7 @@ class Settings:
     ssh_keyfile: str | None = None
     process_timeout: float = 3.0
     interval: float = 1.0
+    timeout: float = 10.0
     once: bool = False
     json: bool = False
 
@@ -62,8 +64,13 @@ def parse(argv: Sequence[str] | None = None) -> Settings | None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--endpoint", help="endpoint of the statistics (default: what the daemon says)")
-    add("--control", metavar="ENDPOINT", help=f"control endpoint of circusd (default: {DEFAULT_CONTROL})")
+    add("--endpoint", type=_endpoint, help="endpoint of the statistics (default: what the daemon says)")
+    add(
+        "--control",
+        type=_endpoint,
+        metavar="ENDPOINT",
+        help=f"control endpoint of circusd (default: $CIRCUSCTL_ENDPOINT, or {DEFAULT_CONTROL})",
+    )
     add("--ssh", metavar="USER@HOST:PORT", help="reach both endpoints through this host")
     add("--ssh-keyfile", metavar="FILE", help="private key for the login")
     add(
@@ -81,12 +88,19 @@ def parse(argv: Sequence[str] | None = None) -> Settings | None:
         help="between two questions to a daemon that publishes no statistics (default: 1)",
     )
     add("--once", action="store_true", help="print one table and end")
+    add(
+        "--timeout",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="with --once, to wait for figures (default: 10)",
+    )
     add("--json", action="store_true", help="print a line of JSON for each round; with --once one line")
     add("--version", action="store_true", help="print the version and end")
     typed = parser.parse_args(argv)
     if typed.version:
         return None
-    control = typed.control or os.environ.get("CIRCUSCTL_ENDPOINT")
+    control = typed.control or os.environ.get("CIRCUSCTL_ENDPOINT") or None
     return Settings(
         endpoint=typed.endpoint,
         control=control or DEFAULT_CONTROL,
@@ -95,9 +109,20 @@ def parse(argv: Sequence[str] | None = None) -> Settings | None:
         ssh_keyfile=typed.ssh_keyfile,
         process_timeout=typed.process_timeout,
         interval=typed.interval,
+        timeout=typed.timeout,
         once=typed.once,
         json=typed.json,
     )
+
+
+def _endpoint(text: str) -> str:
+    """Return what looks like an endpoint; whether it is one is seen when it is connected."""
+    scheme, _, address = text.partition("://")
+    if scheme == "ipc" and address:
+        return text
+    if scheme == "tcp" and address.rpartition(":")[2].isdecimal():
+        return text
+    raise argparse.ArgumentTypeError(f"must be tcp://HOST:PORT or ipc://PATH, got '{text}'")
 
 
 def _seconds(text: str) -> float:
