@@ -37,6 +37,9 @@ _DOUBT: Final = 60.0
 """Seconds after which the daemon is asked again though nothing seems to be wrong: a connection may have been
 lost and made again, with events between."""
 
+_NOTICED: Final = 1.5
+"""How many times the wanted interval is worth a line in the log."""
+
 _PAUSE: Final = 1.0
 """Seconds between two times of asking."""
 
@@ -144,6 +147,7 @@ class Service:
 
     async def _look_again_and_again(self) -> None:
         """Look, publish, wait; returns when the daemon has gone."""
+        self._cpu = time.process_time()
         while True:
             begun = time.monotonic()
             pids = self._roster.pids()
@@ -176,9 +180,10 @@ class Service:
         """Return the cpu time since this was asked before, and set the pace by it."""
         before, self._cpu = self._cpu, time.process_time()
         cost = self._cpu - before
-        was_slow = self._pace.interval > self._settings.interval
+        usual = _NOTICED * self._settings.interval
+        was_usual = self._pace.interval <= usual
         interval = self._pace.note(cost)
-        if interval > self._settings.interval and not was_slow:
+        if interval > usual and was_usual:
             log.info("a look takes %.0f ms of cpu time: there is one every %.1f s now", 1000 * cost, interval)
         return cost
 

@@ -169,7 +169,7 @@ def test_one_that_may_not_be_read_makes_the_sum_so_too() -> None:
 
 def test_a_watcher_whose_last_process_has_gone_is_told_as_empty() -> None:
     ((topic, stat),) = messages_of_group(Group("web", "web", ()), Look(processes={}, time=1.0, interval=1.0))
-    assert (topic, stat["pid"], stat["cpu"], stat["age"]) == ("stat.web", [], 0, "N/A")  # type: ignore[typeddict-item]
+    assert (topic, stat["pid"], stat["cpu"], stat["age"]) == ("stat.web", [], 0, "N/A")
 
 
 def test_sockets_are_told_one_by_one_and_then_summed() -> None:

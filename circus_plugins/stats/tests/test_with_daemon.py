@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,9 +17,11 @@ from typing import Any
 
 import pytest
 
-from circus_core import CallError, CallTimeoutError, RefusedError
+from circus_core import CallError, CallTimeoutError, ReceivedEvent, RefusedError
 from circus_core.testing import Daemon, until
 from circus_stats import AsyncStatsClient, Message, StatsClient
+from circus_stats.service import Service
+from circus_stats.settings import Settings
 
 WATCHERS = """
 [watcher:Web One]
@@ -100,6 +103,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         Observed(tmp_path_factory.mktemp("d"), WATCHERS.format(port=free_port()), stats) as started,
     ):
         yield started
+
+
+class Deaf(Service):
+    """Hears no event."""
+
+    def _take(self, event: ReceivedEvent) -> None:
+        return
 
 
 OLD_PROCESS_KEYS = {
@@ -247,8 +257,6 @@ def test_the_endpoint_is_told_to_clients(daemon: Observed) -> None:
 
 
 def test_an_asynchronous_client_hears_the_same(daemon: Observed) -> None:
-    import asyncio
-
     async def listen() -> set[str]:
         names = set()
         async with asyncio.timeout(20), AsyncStatsClient(daemon.stats) as client:
@@ -282,6 +290,52 @@ def test_a_reload_that_changes_sockets_is_followed(daemon: Observed) -> None:
     assert f"127.0.0.1:{port}" in stat["addresses"]
 
 
+def test_a_restart_of_the_daemon_in_place_starts_it_anew(daemon: Observed) -> None:
+    before = daemon.stats_pid()
+    daemon.call("restart", waiting=False)
+    stat = daemon.wait_for(about("circus", has=lambda stat: before not in stat["pid"])).stat
+    assert daemon.pid in stat["pid"]
+    until(lambda: _is_answering(daemon))
+    daemon.wait_for(
+        about("web one", has=lambda stat: set(stat["pid"]) == set(daemon.watcher("Web One").pids()))
+    )
+
+
+def _is_answering(daemon: Observed) -> bool:
+    try:
+        return daemon.watcher("Web One").status() == "active"
+    except CallError:
+        return False
+
+
+def test_a_lost_event_is_made_up_for_by_asking(daemon: Observed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of a process that ended while nobody told: its pid is looked for in vain, twice."""
+    monkeypatch.setattr("circus_stats.service._PAUSE", 0.05)
+
+    async def scenario(stats: str) -> None:
+        service = Deaf(
+            Settings(endpoint=daemon.endpoint, pubsub=daemon.pubsub_endpoint, statspoint=stats, interval=0.1)
+        )
+        running = asyncio.create_task(service.run())
+        try:
+            async with asyncio.timeout(30), AsyncStatsClient(stats, topic="stat.solo.x") as client:
+                old: list[int] = []
+                async for message in client:
+                    found = message.stat["pid"]
+                    if message.subtopic is None and not old:
+                        old = found
+                        os.kill(old[0], signal.SIGKILL)
+                    elif message.subtopic is None and found and found != old:
+                        break
+            assert found == await asyncio.to_thread(daemon.watcher("solo.x").pids)
+        finally:
+            service.stop()
+            await running
+
+    with endpoint() as stats:
+        asyncio.run(scenario(stats))
+
+
 def test_a_reload_can_switch_it_off_and_on(daemon: Observed) -> None:
     daemon._circus["statsd"] = False
     del daemon._circus["stats_endpoint"]
@@ -297,6 +351,18 @@ def test_a_reload_can_switch_it_off_and_on(daemon: Observed) -> None:
 
 
 # Daemons of their own
+
+
+def test_stopped_statistics_end_well_and_come_back_when_started(tmp_path: Path) -> None:
+    with endpoint() as stats, Observed(tmp_path / "d", "", stats) as daemon:
+        daemon.wait_for(about("circus"))
+        daemon.call("stop", name="circusd-stats", waiting=True)
+        (reaped,) = daemon.events.all("circusd-stats", "reap")
+        assert reaped.payload["exit_code"] == 0
+        with pytest.raises(RefusedError, match="circusctl status circusd-stats"):
+            daemon.call("history")
+        daemon.call("start", name="circusd-stats", waiting=True)
+        daemon.wait_for(about("circus"))
 
 
 def test_it_ends_with_the_daemon(tmp_path: Path) -> None:
@@ -405,7 +471,7 @@ def test_it_ends_in_order_when_told(daemon: Observed, signum: signal.Signals) ->
     with endpoint() as stats:
         places = ["--endpoint", daemon.endpoint, "--pubsub", daemon.pubsub_endpoint, "--statspoint", stats]
         with subprocess.Popen(
-            [sys.executable, "-m", "circus_stats.command_line", *places, "--interval", "0.1"],
+            [sys.executable, "-m", "circus_stats.command_line", *places, "--interval", "0.5"],
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
