@@ -14,6 +14,9 @@ PAGES = circus_plugins/httpd/frontend
 DASHBOARD = circus_plugins/httpd/circus_httpd/static/index.html
 SUPERVISOR = .venv-peers/supervisor
 PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed $(SUPERVISOR)/.requirements-installed
+# Programs that embed Circus 0.19, each list of tests/embedders in an environment of its own.
+EMBEDDERS = .venv-peers/aiida/.ours-installed .venv-peers/programs/.ours-installed
+embedded = . circus_streams $(addprefix circus_plugins/,compat flapping observers stats statsd watchdog)
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_USE_PEP517 = 1
@@ -59,7 +62,7 @@ $(DASHBOARD): $(page_sources) circus_plugins/httpd/hatch_build.py | $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps -e circus_plugins/httpd
 	@touch $@
 
-peers: $(PEERS)
+peers: $(PEERS) $(EMBEDDERS)
 
 $(CIRCUS019)/.requirements-installed: tests/peers/circus019.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
@@ -80,12 +83,24 @@ $(STATSD)/.requirements-installed: tests/peers/statsd.txt
 	    npm install --silent --no-audit --no-fund --omit=optional --prefix $(STATSD) $$(cat $<) && touch $@; \
 	else echo 'there is no npm: nothing is tested against statsd' >&2; fi
 
+# Where an index does not have them, their tests are skipped.
+.PRECIOUS: .venv-peers/%/.requirements-installed
+.venv-peers/%/.requirements-installed: tests/embedders/%.txt
+	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(@D)
+	@if $(@D)/bin/python -m pip install --quiet --no-deps -r $<; then touch $@; \
+	else echo 'cannot install $<: nothing is tested against what it names' >&2; fi
+
+.venv-peers/%/.ours-installed: .venv-peers/%/.requirements-installed $(embedded:%=%/pyproject.toml)
+	@if test -e $<; then \
+	    $(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation $(embedded:%=-e ./%) && touch $@; fi
+
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(STAMP)
 	@cat examples/webapp/welcome.txt
 	@cd examples/webapp && exec circusd circus.ini
 
-test: $(STAMP) $(PEERS)
+test: $(STAMP) $(PEERS) $(EMBEDDERS)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(STAMP)

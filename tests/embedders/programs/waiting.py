@@ -1,0 +1,47 @@
+"""What the scripts wait for."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TypeVar
+
+import psutil
+
+__all__ = ["children", "free_ports", "until"]
+
+PATIENCE = 40.0  # seconds
+
+Found = TypeVar("Found")
+
+
+def until(look: Callable[[], Found | None], what: str, patience: float = PATIENCE) -> Found:
+    """Return what `look` finds; AssertionError if it finds nothing for `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited {patience:g} s in vain: {what}"
+        time.sleep(0.02)
+    return found
+
+
+def children(words: str, parent: int | None = None) -> set[int]:
+    """Return the processes below `parent`, or below this one, that have `words` in their command line."""
+    found = set()
+    for child in psutil.Process(parent).children(recursive=True):
+        try:
+            if words in " ".join(child.cmdline()):
+                found.add(child.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Return TCP ports that were free just now."""
+    with ExitStack() as together:
+        sockets = [together.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]

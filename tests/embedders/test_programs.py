@@ -1,0 +1,43 @@
+"""Programs and plugins that others have written for Circus 0.19, run with circus-compat in its place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.embedders import programs
+from tests.embedders.environments import ROOT, Environment
+from tests.embedders.namespaces import can_isolate, isolated
+
+pytestmark = pytest.mark.slow
+
+HELD = Environment("programs")
+SCRIPTS = sorted(path.stem for path in Path(programs.__path__[0]).glob("*_*.py") if path.stem != "__init__")
+PATIENCE = 100.0  # seconds
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_program_written_for_circus_does_its_work(script: str, tmp_path: Path) -> None:
+    HELD.require()
+    if not can_isolate():
+        pytest.skip("this system lets us make no namespaces")
+    words = isolated(str(HELD.programs / "python"), "-m", f"{programs.__name__}.{script}")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    log = tmp_path / "log"
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    with log.open("wb") as output:
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 0, log.read_text(errors="replace")
