@@ -21,7 +21,7 @@ import { Sparkline } from "../ui/sparkline";
 import { StateWord, lookOf } from "../ui/state_word";
 import { VirtualList } from "../ui/virtual_list";
 import { AddWatcherDialog } from "./add_watcher";
-import { type Column, type Order, arranged, reordered } from "./overview_rows";
+import { type Column, type Order, arranged, reordered, withServices } from "./overview_rows";
 import { ReloadConfigDialog } from "./reload_config";
 
 const SPARK_SECONDS = 120;
@@ -54,7 +54,8 @@ export function OverviewPage(): JSX.Element {
 }
 
 function DaemonSection({ id, isAlone }: { id: string; isAlone: boolean }): JSX.Element {
-  const { data, problem } = useOverview(id);
+  const { data: received, problem } = useOverview(id);
+  const data = useMemo(() => received && withServices(received), [received]);
   const figures = useFigures(id, {}, SPARK_SECONDS, data?.watchers);
   const headingId = `daemon-${id}`;
   if (!data) {

@@ -1,4 +1,4 @@
-import type { WatcherRow } from "../types";
+import type { Overview, WatcherRow } from "../types";
 
 export type Column = "name" | "state" | "processes" | "cpu" | "memory" | "restarts";
 
@@ -20,6 +20,16 @@ export function arranged(
   const names = Object.keys(watchers).filter((name) => fits(name, watchers[name], kinds, wanted));
   const sign = order.isDescending ? -1 : 1;
   return names.sort((a, b) => sign * compared(watchers[a], watchers[b], order.column) || byName(a, b) * (order.column === "name" ? sign : 1));
+}
+
+/** The overview with the figures of circusd-stats and circushttpd, which belong to the daemon, in their rows too. */
+export function withServices(overview: Overview): Overview {
+  const watchers = Object.assign(Object.create(null), overview.watchers) as Overview["watchers"];
+  for (const [name, usage] of Object.entries(overview.daemon.services ?? {})) {
+    const row = watchers[name];
+    if (row?.kind === "service") watchers[name] = { ...usage, ...row };
+  }
+  return { ...overview, watchers };
 }
 
 /** What a click on a column makes of the order: names and states from the top, figures from the greatest. */
