@@ -54,7 +54,7 @@ def options_as_shown(config: WatcherConfig) -> dict[str, Any]:
 def replaces_processes(key: str) -> bool:
     """Tell whether a changed value needs new processes; an option of plugins does not."""
     family, dot, _ = key.partition(".")
-    if key.startswith("rlimit_"):
+    if key == "env" or key.startswith("rlimit_"):  # env stands in sections of its own
         return True
     if dot:
         return False  # hooks are asked anew, streams are redirected
