@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -153,10 +154,27 @@ def _stop_on_signals(plugin: CircusPlugin) -> None:
     def stop() -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
-        plugin.stop()
+        _stop(plugin)
 
     for number in numbers:
         loop.add_signal_handler(number, stop)
+
+
+def _stop(plugin: CircusPlugin) -> None:
+    """Stop the plugin, and end this process if a handle_stop or a thread of the plugin keeps it from ending.
+
+    Circus 0.19 ran no handle_stop when the daemon ended a plugin: nobody noticed one that never returns.
+    """
+    seconds = plugin.stop_timeout
+
+    def end() -> None:
+        _logger.warning("the plugin was stopped %g s ago and has not ended; it is ended now", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    plugin.stop()
 
 
 def _stop_without_daemon(plugin: CircusPlugin, pid: int) -> None:
@@ -166,7 +184,7 @@ def _stop_without_daemon(plugin: CircusPlugin, pid: int) -> None:
 
     def gone(*_event: object) -> None:
         _logger.warning("circusd (pid %d) has gone", pid)
-        plugin.stop()
+        _stop(plugin)
 
     try:
         daemon = os.pidfd_open(pid)

@@ -45,6 +45,8 @@ class CircusPlugin:
     Attributes:
         name: class attribute, a short name; prefix of the plugin's options in the sections of watchers.
         call_timeout: class attribute, seconds that `call` waits for the reply.
+        stop_timeout: class attribute, seconds from a signal to the end of a process of the plugin's own; a
+            handle_stop that has not returned by then is not waited for.
         config: the keywords; text where they come from a file. `name` is `plugin:NAME` in a daemon's plugin.
         active: False if the configuration says `active = False`; such a plugin does not start.
         running: True from the end of handle_init to the beginning of handle_stop.
@@ -53,6 +55,7 @@ class CircusPlugin:
 
     name: str = ""
     call_timeout: float = 5.0
+    stop_timeout: float = 6.0
     daemon: ClassVar[bool] = True
 
     def __init__(

@@ -142,6 +142,25 @@ class BadStop(Talker):
         raise RuntimeError("bad stop")
 
 
+class NeverStops(Talker):
+    stop_timeout = 0.2
+
+    def handle_recv(self, data):
+        pass
+
+    def handle_stop(self):
+        self.say("stop")
+        threading.Event().wait()
+
+
+class LeavesAThread(Talker):
+    stop_timeout = 0.2
+
+    def handle_recv(self, data):
+        threading.Thread(target=threading.Event().wait).start()
+        self.say("recv")
+
+
 class Environment(Talker):
     def handle_init(self):
         self.say(sorted(self.config.items()))
@@ -361,6 +380,24 @@ def test_a_failing_handle_stop_is_logged_and_the_plugin_ends(runner: Runner, dae
     assert process.wait(20) == 0
     assert "bad stop" in runner.log.read_text()
     assert runner.said() == ["stop"]
+
+
+def test_a_handle_stop_that_never_returns_is_not_waited_for(runner: Runner, daemon: StandInDaemon) -> None:
+    process = runner.start("talkers.NeverStops")
+    daemon.wait_for_subscriber()
+    process.terminate()
+    assert process.wait(20) == 1
+    assert runner.said() == ["stop"]
+    assert "the plugin was stopped 0.2 s ago and has not ended" in runner.log.read_text()
+
+
+def test_a_thread_of_the_plugin_is_not_waited_for_either(runner: Runner, daemon: StandInDaemon) -> None:
+    process = runner.start("talkers.LeavesAThread")
+    daemon.wait_for_subscriber()
+    daemon.publish("w", "start")
+    runner.wait_for_words("recv")
+    process.terminate()
+    assert process.wait(20) == 1
 
 
 def test_a_plugin_that_hangs_in_handle_init_can_be_ended(runner: Runner) -> None:
