@@ -33,9 +33,12 @@ def run_circusd_stats(argv: Sequence[str] | None = None) -> int:
         )
     try:
         configure_logging(options.log_level, options.log_output)
+    except CircusError as error:
+        parser.error(str(error))
+    try:
         asyncio.run(_run(_settings(options)))
     except CircusError as error:
-        print(f"circusd-stats: {error}", file=sys.stderr)
+        log.error("circusd-stats ends: %s", error)
         return 1
     return 0
 

@@ -87,8 +87,9 @@ class HistoryCommand(Command[HistoryRequest, HistoryResult]):
         try:
             reply = await ask_history(_address(arbiter), question)
         except (OSError, TimeoutError, ValueError) as error:
+            why = (getattr(error, "strerror", None) or str(error) or "no answer in time").lower()
             raise CircusError(
-                f"circusd-stats does not tell: {error or 'no answer'}; look at 'circusctl status {_WATCHER}'"
+                f"circusd-stats does not tell: {why}; look at 'circusctl status {_WATCHER}'"
             ) from error
         if request.name is not None and not reply["histories"]:
             raise MessageError(f"there is no history of '{request.name}'")

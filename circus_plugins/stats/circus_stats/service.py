@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import time
@@ -10,7 +11,14 @@ from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from circus_core import AsyncCircusClient, CallError, GuardedPublisher, ReceivedEvent, RefusedError
+from circus_core import (
+    AsyncCircusClient,
+    CallError,
+    EndpointError,
+    GuardedPublisher,
+    ReceivedEvent,
+    RefusedError,
+)
 from circus_stats.arrivals import Arrivals
 from circus_stats.asking import ask_roster
 from circus_stats.collector import Collector, Look
@@ -72,7 +80,7 @@ class Service:
         settings = self._settings
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            self._publisher = GuardedPublisher(settings.statspoint, config=settings.access)
+            self._publisher = _publisher(settings)
             stack.push_async_callback(self._publisher.close)
             self._arrivals = Arrivals(settings.fds, loop=loop)
             stack.callback(self._arrivals.close)
@@ -251,6 +259,19 @@ class Service:
         finally:
             if server is not None:
                 server.close()
+
+
+def _publisher(settings: Settings) -> GuardedPublisher:
+    """Open the endpoint; EndpointError says what to do if that is not possible."""
+    try:
+        return GuardedPublisher(settings.statspoint, config=settings.access)
+    except EndpointError as error:
+        if getattr(error.__cause__, "errno", None) != errno.EADDRINUSE:
+            raise
+        raise EndpointError(
+            f"can't publish at {settings.statspoint}: address already in use, perhaps by the statistics of "
+            "another circusd; give another stats_endpoint"
+        ) from error
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

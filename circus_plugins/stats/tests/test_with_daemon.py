@@ -385,7 +385,7 @@ def test_an_address_in_use_is_said_and_not_tried_without_end(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with Observed(tmp_path / "d", "", address) as daemon:
-            until(lambda: "address already in use" in daemon.log().lower())
+            until(lambda: "give another stats_endpoint" in daemon.log().lower())
             until(lambda: daemon.watcher("circusd-stats").reason() != "")
             tries = len([line for line in daemon.log().splitlines() if "already in use" in line.lower()])
             assert tries <= 3
@@ -448,7 +448,7 @@ def test_without_a_daemon_it_says_so() -> None:
     with endpoint() as nowhere, endpoint() as stats:
         done = circusd_stats("--endpoint", nowhere, "--pubsub", f"{nowhere}p", "--statspoint", stats)
     assert done.returncode == 1
-    assert "can't reach" in done.stderr or "Timed out" in done.stderr
+    assert "circusd-stats ends: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
