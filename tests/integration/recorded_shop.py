@@ -170,7 +170,7 @@ def _own_stats() -> list[tuple[str, dict[str, Any]]]:
         (
             "stat.sockets.8",
             {"fd": 8, "subtopic": 8, "reads": 37, "address": "127.0.0.1:8000", "name": "http", "waiting": 2,
-             "interval": 1.0, "kind": "socket"},
+             "connections": 9, "interval": 1.0, "kind": "socket"},
         ),
         ("stat.sockets", {"addresses": ["127.0.0.1:8000"], "reads": 37, "kind": "sockets", "interval": 1.0}),
     ]  # fmt: skip

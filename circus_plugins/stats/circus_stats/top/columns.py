@@ -304,11 +304,11 @@ def socket_text(row: Row, looks: Looks) -> str:
     if socket is None:
         return head
     reads = "" if socket.reads is None else f"  {socket.reads:7.1f} reads/s"
-    waiting = "" if socket.waiting is None else f"  {socket.waiting} waiting"
     past = "" if socket.reads is None else "  " + looks.glyphs.sparkline(socket.past, 10)
-    return (
-        f"{fit(head, 30, looks.glyphs.more)} {fit(socket.name, 12, looks.glyphs.more)}{reads}{past}{waiting}"
-    )
+    connections = "" if socket.connections is None else f"  {socket.connections} open"
+    waiting = "" if socket.waiting is None else f"  {socket.waiting} waiting"
+    more = looks.glyphs.more
+    return f"{fit(head, 30, more)} {fit(socket.name, 12, more)}{reads}{past}{connections}{waiting}"
 
 
 def sortable(name: str) -> bool:

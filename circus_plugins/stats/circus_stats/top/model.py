@@ -209,7 +209,8 @@ class Socket:
 
     Attributes:
         reads: per second; None if nobody tells.
-        waiting: connections that nobody has accepted yet; None if nobody tells.
+        connections: how many are open; None if nobody tells, or it has none.
+        waiting: of these, those that nobody has accepted yet; None if nobody tells.
     """
 
     fd: int
@@ -217,6 +218,7 @@ class Socket:
     name: str = ""
     address: str = ""
     reads: float | None = None
+    connections: int | None = None
     waiting: int | None = None
     is_listed: bool = False
     past: Past = field(default_factory=lambda: deque(maxlen=PAST))
@@ -277,7 +279,7 @@ class Model:
         socket.name = clean(stat.get("name") or socket.name)
         reads, interval = number_of(stat.get("reads")), number_of(stat.get("interval"))
         socket.reads = reads / interval if reads is not None and interval else reads
-        socket.waiting = whole_of(stat.get("waiting"))
+        socket.waiting, socket.connections = whole_of(stat.get("waiting")), whole_of(stat.get("connections"))
         socket.past.append(socket.reads)
 
     def _apply_aggregate(self, name: str, stat: Mapping[str, Any], now: float) -> None:

@@ -64,6 +64,7 @@ def document(session: Session) -> dict[str, Any]:
                 "name": socket.name or None,
                 "address": socket.address,
                 "reads": socket.reads,
+                "connections": socket.connections,
                 "waiting": socket.waiting,
             }
             for socket in sorted(model.sockets.values(), key=lambda socket: socket.fd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus_stats.top.figures import age_text, clean, percent_text, size_text
+from circus_stats.top.figures import age_text, clean, percent_text
 from circus_stats.top.model import Figures, Model
 from circus_stats.top.session import Feed, State, Status
 
@@ -16,7 +16,7 @@ def totals(model: Model) -> str:
     processes = sum(len(watcher.processes) for watcher in watchers)
     return (
         f"{_count(len(watchers), 'watcher')}  {_count(processes, 'process', 'es')}  "
-        f"cpu {percent_text(figures.cpu)}%  mem {percent_text(figures.mem)}% {size_text(figures.rss)}"
+        f"cpu {percent_text(figures.cpu)}%  mem {percent_text(figures.mem)}%"
     )
 
 
