@@ -11,7 +11,14 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-PRINTS = ["active 2\n3\nstopped 0\n", "3\n", "", "True None\n-15\n"]
+PRINTS = [
+    "active 2\n3\nstopped 0\n",
+    "3\n",
+    "",
+    "True None\n-15\n",
+    "('echo', 'worker', '2')\nworker 2\n0\n",
+    "open: worker\n",
+]
 
 
 @pytest.mark.parametrize(("program", "prints"), list(zip(PROGRAMS, PRINTS, strict=True)))
