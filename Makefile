@@ -19,6 +19,8 @@ EMBEDDERS = .venv-peers/aiida/.ours-installed .venv-peers/programs/.ours-install
 embedded = . circus_streams $(addprefix circus_plugins/,compat flapping observers stats statsd watchdog)
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start a thousand programs: each would compile all of its modules again.
+export PYTHONDONTWRITEBYTECODE =
 export PIP_USE_PEP517 = 1
 
 recent = sys.exit(sys.version_info < (3, 11))
@@ -46,6 +48,7 @@ help:
 
 dev: $(STAMP) $(DASHBOARD)
 
+# What builds the distributions is installed first, or pip would install it anew for each of them.
 # An environment that cannot run pip on a Python >= 3.11 is made anew; any other one is completed.
 $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	@$(BIN)/python -c 'import pip, sys; $(recent)' 2>/dev/null || { \
@@ -53,7 +56,8 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	    test -n "$$python" || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }; \
 	    echo "making $(VENV) with $$python"; \
 	    "$$python" -m venv $$(test ! -e $(VENV)/pyvenv.cfg || echo --clear) $(VENV); }
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet $$(grep -E '^(editables|hatchling)\b' requirements-dev.txt | tr -d ' ')
+	$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements-dev.txt
 	@touch $@
 
 # The build of circus-httpd makes its pages; it does nothing if they are those of the sources.
