@@ -6,15 +6,18 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input
 
+from circus_core import RefusedError
 from circus_core.testing import Daemon, Watch
 from circus_stats.top.actions import ACTIONS, Action, Target
 from circus_stats.top.app import TopApp
@@ -317,5 +320,55 @@ def test_a_daemon_that_goes_away_is_waited_for_and_the_selection_stays(tmp_path:
                     selected = table(pilot).selected
                     assert selected is not None
                     assert selected.name == "office"
+
+    run(test)
+
+
+def test_the_past_is_there_as_soon_as_one_looks(tmp_path: Path) -> None:
+    async def test() -> None:
+        circus = {"statsd": True, "stats_endpoint": f"ipc://{tmp_path}/s", "stats_interval": 0.2}
+        with Daemon(tmp_path / "d", SECTIONS, circus=circus) as daemon:
+            past: list[float] = []
+            while len(past) < 4:
+                with suppress(RefusedError):
+                    told = daemon.call("history", name="office", series="rss", seconds=20)
+                    past = [each for each in told["histories"]["office"]["series"]["rss"] if each is not None]
+                await asyncio.sleep(0.1)
+            async with looking(daemon) as pilot:
+                session = app_of(pilot).session
+                assert len(session.model.watchers["office"].cpu_past) > 2
+                await eventually(lambda: session.status.feed is Feed.STREAM)
+                await eventually(lambda: "circusd-stats" in names(pilot))
+                await select(pilot, "circusd-stats")
+                await pilot.press("r")
+                await confirm(pilot)
+                await eventually(lambda: message(pilot) == "restart circusd-stats: done")
+
+    run(test)
+
+
+def test_of_many_processes_only_those_on_the_screen_are_drawn() -> None:
+    async def test() -> None:
+        app = TopApp(Settings(control="ipc:///nowhere/at/all"))
+        async with app.run_test(size=(100, 24)) as pilot:
+            model = app.session.model
+            for pid in range(5000):
+                model.apply_stat("many", pid, {"pid": pid, "cpu": 1.0, "name": None}, time.monotonic())
+            app._draw()
+            await pilot.pause()
+            drawn = Counter[int]()
+            table = app.query_one(Table)
+            render_line = table.render_line
+
+            def count(y: int) -> Strip:
+                drawn[y] += 1
+                return render_line(y)
+
+            table.render_line = count  # type: ignore[method-assign]  # looked at, not replaced
+            await pilot.press("end")
+            assert len(table.rows) == 5001
+            assert table.selected == table.rows[-1]
+            assert set(drawn) == set(range(table.size.height))
+            assert max(drawn.values()) <= 3
 
     run(test)

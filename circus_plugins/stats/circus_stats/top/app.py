@@ -243,7 +243,7 @@ class TopApp(App[int]):
     def action_help(self) -> None:
         keys = [(action.key, _help_of(action)) for action in ACTIONS]
         refusal = self.session.status.refusal
-        note = f"You may only look: {refusal}" if refusal else "What ends a process is asked about before."
+        note = f"You can only look: {refusal}" if refusal else "What ends a process is asked about before."
         self.push_screen(Help([*_KEYS, *keys], note, is_ascii=self._is_ascii))
 
     @property
@@ -265,7 +265,7 @@ class TopApp(App[int]):
         target = target_of(self._table.selected)
         status = self.session.status
         if status.refusal:
-            self.say(f"not allowed: {status.refusal}", is_good=False)
+            self.say(status.refusal, is_good=False)
         elif status.state is not State.UP:
             self.say(status.trouble or "there is no connection to the daemon yet", is_good=False)
         elif isinstance(target, str):

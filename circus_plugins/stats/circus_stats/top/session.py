@@ -85,7 +85,7 @@ class Status:
     Attributes:
         since: when `state` began, on the monotonic clock.
         trouble: why it is not up; empty if it is.
-        refusal: why nothing can be done; empty if it can.
+        refusal: what to say to who wants to do something; empty if that can be done.
     """
 
     state: State = State.CONNECTING
@@ -195,7 +195,15 @@ class Session:
                 self._client = None
             await asyncio.sleep(_RETRY)
 
+    def _ask_nobody(self) -> None:
+        self._change_state(State.NOT_ASKED)
+        self.status.refusal = "it is not known which daemon this is: give its --control endpoint"
+        self._on_change()
+
     def _lose(self, errors: BaseExceptionGroup[CircusError]) -> None:
+        if not self._settings.may_ask_any_daemon and self.status.state is not State.UP:
+            self._ask_nobody()
+            return
         error = _first(errors)
         trouble = clean(error)
         if isinstance(error, UnreachableError):
@@ -216,9 +224,7 @@ class Session:
     async def _stay(self, client: AsyncCircusClient) -> None:
         """Follow the daemon as long as it answers; raises what ends that."""
         if not await self._is_meant(client):
-            self._change_state(State.NOT_ASKED)
-            self.status.refusal = "which daemon this is is not known: give its --control endpoint"
-            self._on_change()
+            self._ask_nobody()
             await asyncio.Event().wait()  # nothing more to do, until we are cancelled
         async with client.events("watcher.") as events:
             await self._look(client)
@@ -263,7 +269,7 @@ class Session:
             reply = await client.send("describe", **properties)
         except RefusedError as error:
             if error.errno == _NOT_ALLOWED:
-                self.status.refusal = clean(str(error).partition(": ")[2] or error)
+                self.status.refusal = f"not allowed: {clean(str(error).partition(': ')[2] or error)}"
             return
         self.status.refusal = ""
         for description in _mapping(reply, "descriptions").values():
