@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { documents, live, startTicking } from "./live/page_live";
 import { LoginPage } from "./pages/login";
 import { DaemonsPage } from "./pages/daemons";
@@ -48,6 +48,7 @@ function Pages(): JSX.Element {
   }, [shown]);
   // What belongs to one watcher is never shown for another, not even for a moment.
   const key = shown.page === "watcher" ? `${shown.daemon} ${shown.watcher}` : shown.page;
+  useAnnounced(key);
   return (
     <Shell>
       <div key={key} class={`page page-${shown.page}`}>
@@ -55,6 +56,17 @@ function Pages(): JSX.Element {
       </div>
     </Shell>
   );
+}
+
+/** Begin each further page at its top, with the focus there too, so that screen readers tell of it. */
+function useAnnounced(key: string): void {
+  const last = useRef(key);
+  useLayoutEffect(() => {
+    if (last.current === key) return;
+    last.current = key;
+    window.scrollTo(0, 0);
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [key]);
 }
 
 function content(shown: Route): JSX.Element {

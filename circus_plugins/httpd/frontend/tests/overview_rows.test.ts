@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { docOf, edited, isDefault } from "../src/pages/option_values";
-import { arranged, reordered, withServices } from "../src/pages/overview_rows";
+import { arranged, inOldOrder, reordered, withServices } from "../src/pages/overview_rows";
 import type { OptionDoc, Overview, WatcherRow } from "../src/types";
 
 function row(changes: Partial<WatcherRow> = {}): WatcherRow {
@@ -72,4 +72,8 @@ test("a default is told by its value, empty counts as not set", () => {
   assert.equal(isDefault(30, doc), true);
   assert.equal(isDefault(31, doc), false);
   assert.equal(isDefault({}, { default: null } as OptionDoc), true);
+});
+
+test("an order that is held loses who is gone and adds who is new", () => {
+  assert.deepEqual(inOldOrder(["c", "d", "a"], ["a", "b", "c"]), ["a", "c", "d"]);
 });

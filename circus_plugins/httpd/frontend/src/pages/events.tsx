@@ -113,6 +113,7 @@ function EventRow({ event, onChoose }: { event: TimedEvent; onChoose: () => void
   return (
     <div class={`event event-${weightOf(event)}`} role="listitem">
       <time class="event-time number" title={format.dayAndTime(event.time)}>
+        {!isToday(event.time) && <span class="event-day">{format.day(event.time)}</span>}
         {format.timeOfDay(event.time)}
       </time>
       <span class="event-mark" aria-hidden="true" />
@@ -131,6 +132,10 @@ function EventRow({ event, onChoose }: { event: TimedEvent; onChoose: () => void
       </span>
     </div>
   );
+}
+
+function isToday(moment: number): boolean {
+  return format.day(moment) === format.day(live.now());
 }
 
 function EventDialog({ event, onClose }: { event: TimedEvent; onClose: () => void }): JSX.Element {

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { removeWatcher, reloadWatcher, resizeWatcher, restartWatcher, toggleWatcher } from "../actions";
 import * as format from "../format";
 import { live, tick, useDaemons, useOverview } from "../live/page_live";
@@ -21,7 +21,7 @@ import { Sparkline } from "../ui/sparkline";
 import { StateWord, lookOf } from "../ui/state_word";
 import { VirtualList } from "../ui/virtual_list";
 import { AddWatcherDialog } from "./add_watcher";
-import { type Column, type Order, arranged, reordered, withServices } from "./overview_rows";
+import { type Column, type Order, arranged, inOldOrder, reordered, withServices } from "./overview_rows";
 import { ReloadConfigDialog } from "./reload_config";
 
 const SPARK_SECONDS = 120;
@@ -111,9 +111,9 @@ function Trouble({ daemon }: { daemon: Daemon }): JSX.Element | null {
   const text = daemon.state !== "up" ? daemon.problem : daemon.stats && !daemon.stats.is_on ? daemon.stats.problem : "";
   if (!text) return null;
   return (
-    <div class="banner" role="note">
+    <div class={daemon.state === "down" ? "banner banner-down" : "banner"} role="note">
       <Icon name="warning" />
-      <p>{text}</p>
+      <p dir="auto">{text}</p>
     </div>
   );
 }
@@ -166,10 +166,13 @@ interface WatcherTableProps {
 }
 
 function WatcherTable({ overview, kinds, figures, label }: WatcherTableProps): JSX.Element {
-  const names = useMemo(
-    () => arranged(overview.watchers, kinds, filter.value, order.value),
-    [overview.watchers, filter.value, order.value],
-  );
+  const [isHeld, setHeld] = useState(false);
+  const shown = useRef<string[]>([]);
+  const names = useMemo(() => {
+    const fresh = arranged(overview.watchers, kinds, filter.value, order.value);
+    return isHeld ? inOldOrder(fresh, shown.current) : fresh;
+  }, [overview.watchers, filter.value, order.value, isHeld]);
+  shown.current = names;
   if (!names.length) {
     return <Empty title={filter.value ? "No watcher fits the filter" : "This daemon has no watchers"} />;
   }
@@ -183,7 +186,10 @@ function WatcherTable({ overview, kinds, figures, label }: WatcherTableProps): J
   return (
     <div class="table watchers" role="table" aria-label={label} aria-rowcount={names.length + 1}>
       <TableHead />
-      <VirtualList count={names.length} rowHeight={rowHeight} render={row} role="rowgroup" class="table-body" />
+      {/* Rows that change places under the pointer would be hit by mistake. */}
+      <div role="presentation" onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}>
+        <VirtualList count={names.length} rowHeight={rowHeight} render={row} role="rowgroup" class="table-body" />
+      </div>
     </div>
   );
 }
@@ -237,11 +243,7 @@ function Row({ index, name, row, daemon, figures }: RowProps): JSX.Element {
             </a>
             {row.kind !== "watcher" && <span class="badge">{row.kind}</span>}
           </span>
-          {row.cmd && (
-            <span class="command">
-              <Name value={row.cmd} />
-            </span>
-          )}
+          <Beneath row={row} />
         </div>
       </div>
       <div class="cell cell-state" role="cell">
@@ -268,6 +270,17 @@ function Row({ index, name, row, daemon, figures }: RowProps): JSX.Element {
         {mayChange() && <RowActions daemon={daemon} name={name} row={row} />}
       </div>
     </div>
+  );
+}
+
+/** Why it is not as it should be, or else what it runs. */
+function Beneath({ row }: { row: WatcherRow }): JSX.Element | null {
+  const text = row.reason || row.cmd;
+  if (!text) return null;
+  return (
+    <span class={row.reason ? "reason" : "command"}>
+      <Name value={text} />
+    </span>
   );
 }
 

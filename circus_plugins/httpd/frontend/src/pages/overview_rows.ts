@@ -32,6 +32,14 @@ export function withServices(overview: Overview): Overview {
   return { ...overview, watchers };
 }
 
+/** `fresh` in the order of `old`; what is new comes last. */
+export function inOldOrder(fresh: readonly string[], old: readonly string[]): string[] {
+  const isFresh = new Set(fresh);
+  const kept = old.filter((name) => isFresh.has(name));
+  const isKept = new Set(kept);
+  return [...kept, ...fresh.filter((name) => !isKept.has(name))];
+}
+
 /** What a click on a column makes of the order: names and states from the top, figures from the greatest. */
 export function reordered(order: Order, column: Column): Order {
   if (order.column === column) return { column, isDescending: !order.isDescending };

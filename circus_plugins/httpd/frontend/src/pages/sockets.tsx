@@ -57,12 +57,6 @@ function SocketCard({ name, socket, daemon }: { name: string; socket: Socket; da
   tick.value;
   const now = live.now();
   useMemo(() => ring.push(now, socket.reads), [tick.value]);
-  const times: number[] = [];
-  const values: number[] = [];
-  ring.forEachSince(now - SPAN_SECONDS, (time, value) => {
-    times.push(time);
-    values.push(value);
-  });
   return (
     <article class="card socket-card">
       <header>
@@ -73,7 +67,7 @@ function SocketCard({ name, socket, daemon }: { name: string; socket: Socket; da
           <Name value={socket.address} />
         </span>
       </header>
-      <Chart title="Activity per second" look="reads" times={times} values={values} now={now} span={SPAN_SECONDS} ceiling={5} format={format.rate} />
+      <Chart title="Activity per second" look="reads" {...ring.since(now - SPAN_SECONDS)} now={now} span={SPAN_SECONDS} ceiling={5} format={format.rate} />
       <dl class="pairs pairs-row">
         <div>
           <dt>waiting to be accepted</dt>

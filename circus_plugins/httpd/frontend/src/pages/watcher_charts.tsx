@@ -3,7 +3,6 @@ import type { JSX } from "preact";
 import * as format from "../format";
 import { live, tick } from "../live/page_live";
 import { useFigures } from "../series/use_figures";
-import type { Ring } from "../series/ring";
 import type { Watcher } from "../types";
 import { Chart } from "../ui/chart";
 
@@ -32,19 +31,9 @@ export function WatcherCharts({ daemon, watcher }: { daemon: string; watcher: Wa
         ))}
       </div>
       <div class="chart-grid">
-        <Chart title="CPU" look="cpu" {...since(cpu, now - span.value)} now={now} span={span.value} ceiling={5} format={format.percent} />
-        <Chart title="Memory" look="memory" {...since(memory, now - span.value)} now={now} span={span.value} ceiling={MEGABYTE} format={format.bytes} />
+        <Chart title="CPU" look="cpu" {...cpu.since(now - span.value)} now={now} span={span.value} ceiling={5} format={format.percent} />
+        <Chart title="Memory" look="memory" {...memory.since(now - span.value)} now={now} span={span.value} ceiling={MEGABYTE} format={format.bytes} />
       </div>
     </section>
   );
-}
-
-function since(ring: Ring, from: number): { times: number[]; values: number[] } {
-  const times: number[] = [];
-  const values: number[] = [];
-  ring.forEachSince(from, (time, value) => {
-    times.push(time);
-    values.push(value);
-  });
-  return { times, values };
 }

@@ -12,6 +12,7 @@ import { Empty } from "../ui/empty";
 import { isNarrow } from "../ui/narrow";
 import { Sparkline } from "../ui/sparkline";
 import { VirtualList } from "../ui/virtual_list";
+import { ProcessDialog } from "./watcher_process";
 import { SignalDialog } from "./watcher_signal";
 
 const SPARK_SECONDS = 120;
@@ -23,6 +24,7 @@ const MEGABYTE = 2 ** 20;
 export function ProcessesPanel({ daemon, watcher }: { daemon: string; watcher: Watcher }): JSX.Element {
   const figures = useFigures(daemon, null, SPARK_SECONDS, watcher.processes);
   const [signalled, setSignalled] = useState<number | null>(null);
+  const [examined, setExamined] = useState<number | null>(null);
   const processes = useMemo(
     () => Object.values(watcher.processes).sort((a, b) => a.wid - b.wid || a.pid - b.pid),
     [watcher.processes],
@@ -35,6 +37,7 @@ export function ProcessesPanel({ daemon, watcher }: { daemon: string; watcher: W
         index={index}
         process={process}
         figures={figures}
+        onExamine={() => setExamined(process.pid)}
         onSignal={() => setSignalled(process.pid)}
         onKill={() => killProcess(daemon, watcher.name, process.pid)}
       />
@@ -55,6 +58,14 @@ export function ProcessesPanel({ daemon, watcher }: { daemon: string; watcher: W
             class="table-body"
           />
         </div>
+      )}
+      {examined !== null && (
+        <ProcessDialog
+          pid={examined}
+          process={watcher.processes[examined]}
+          figures={figures.of(String(examined))}
+          onClose={() => setExamined(null)}
+        />
       )}
       {signalled !== null && (
         <SignalDialog daemon={daemon} watcher={watcher.name} pid={signalled} onClose={() => setSignalled(null)} />
@@ -95,11 +106,12 @@ interface ProcessRowProps {
   index: number;
   process: Process;
   figures: FigureTable;
+  onExamine: () => void;
   onSignal: () => void;
   onKill: () => unknown;
 }
 
-function ProcessRow({ index, process, figures, onSignal, onKill }: ProcessRowProps): JSX.Element {
+function ProcessRow({ index, process, figures, onExamine, onSignal, onKill }: ProcessRowProps): JSX.Element {
   tick.value; // ages go on, and figures are added to what `figures` holds
   const now = live.now();
   const { cpu, memory } = figures.of(String(process.pid));
@@ -111,7 +123,9 @@ function ProcessRow({ index, process, figures, onSignal, onKill }: ProcessRowPro
       </div>
       <div class="cell cell-pid number" role="cell">
         <span class="unit-narrow">pid </span>
-        {process.pid}
+        <button type="button" class="link" aria-label={`Process ${process.pid}: charts and more`} onClick={onExamine}>
+          {process.pid}
+        </button>
         {(process.children ?? 0) > 0 && (
           <span class="of" title="descendants that are counted in">
             {" "}

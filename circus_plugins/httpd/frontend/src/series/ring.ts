@@ -43,6 +43,17 @@ export class Ring {
     }
   }
 
+  /** The figures since `from` as columns, for a chart. */
+  since(from: number): { times: number[]; values: number[] } {
+    const times: number[] = [];
+    const values: number[] = [];
+    this.forEachSince(from, (time, value) => {
+      times.push(time);
+      values.push(value);
+    });
+    return { times, values };
+  }
+
   /** Put `past` (ascending) before what is here already; where both know, the past gives way. */
   prepend(times: readonly number[], values: readonly (number | null)[]): void {
     const kept: [number, number][] = [];
