@@ -357,7 +357,7 @@ def test_stopped_statistics_end_well_and_come_back_when_started(tmp_path: Path) 
     with endpoint() as stats, Observed(tmp_path / "d", "", stats) as daemon:
         daemon.wait_for(about("circus"))
         daemon.call("stop", name="circusd-stats", waiting=True)
-        (reaped,) = daemon.events.all("circusd-stats", "reap")
+        (reaped,) = daemon.events.wait("circusd-stats", "reap")
         assert reaped.payload["exit_code"] == 0
         with pytest.raises(RefusedError, match="circusctl status circusd-stats"):
             daemon.call("history")
