@@ -111,8 +111,11 @@ class Host:
 
     def close(self) -> None:
         self.client.stop()
+        if self.process.poll() is None:  # workers of a killed arbiter would keep its output open
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                child.kill()
         self.process.kill()
-        self.process.communicate()
+        self.process.communicate(timeout=30)
 
 
 @pytest.fixture
