@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import circus_core
 from circus._beside import refuse_original
@@ -50,7 +49,7 @@ class Faces:
         """Raises ImportError: the folder `circus` is not ours any more."""
         refuse_original()
         self._arbiter: ArbiterView | None = None
-        self._made: WeakKeyDictionary[Any, Arbiter] = WeakKeyDictionary()
+        self._shown: Arbiter | None = None  # what shows an arbiter that has no face of its own
 
     @hookimpl
     def arbiter_starting(self, arbiter: ArbiterView) -> None:
@@ -79,8 +78,8 @@ class Faces:
     def _face(self, arbiter: circus_core.Arbiter) -> Arbiter:
         if isinstance(arbiter, Core):
             return arbiter.face
-        if arbiter not in self._made:
+        if self._shown is None:
             from circus.arbiter import Arbiter
 
-            self._made[arbiter] = Arbiter.of_daemon(arbiter)
-        return self._made[arbiter]
+            self._shown = Arbiter.of_daemon(arbiter)
+        return self._shown

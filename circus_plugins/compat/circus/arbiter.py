@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final, Self, TypeVar
@@ -106,7 +106,7 @@ class Arbiter:
         self.statsd_close_outputs = statsd_close_outputs
         self.multicast_endpoint = multicast_endpoint
         self.plugins = list(plugins or ())
-        self.sockets = CircusSockets(sockets.values() if isinstance(sockets, Mapping) else sockets)
+        self._sockets = CircusSockets(sockets.values() if isinstance(sockets, Mapping) else sockets)
         self.warmup_delay = warmup_delay
         self.httpd = httpd
         self.httpd_host = httpd_host
@@ -131,6 +131,7 @@ class Arbiter:
         self._is_loop_given = loop is not None
         self._behind: circus_core.Arbiter | None = None
         self._faces: dict[circus_core.Watcher, Watcher] = {}
+        self._waiting: dict[str, Watcher] = {}  # by lower-case name: made here, and not known to _behind yet
         self._life: Any = None  # the task of one run
         self._work: set[Any] = set()  # what is under way
         self._up: asyncio.Event | None = None  # set when all watchers have been started
@@ -191,6 +192,16 @@ class Arbiter:
     def _ensure_ioloop(self) -> None:
         """Have a loop: subclasses with a thread set `loop` to None there and call this."""
         self.loop = self.loop
+
+    @property
+    def sockets(self) -> CircusSockets:
+        """By name; while it runs also those of the configuration file."""
+        if self._behind is not None:
+            now = {each.name: each for each in self._behind.sockets.values()}
+            for name in self._sockets.keys() - now:
+                del self._sockets[name]
+            self._sockets.update(now)
+        return self._sockets
 
     @property
     def running(self) -> bool:
@@ -366,10 +377,9 @@ class Arbiter:
         if name.lower() in self._watchers_names:
             raise AlreadyExist(f"{name!r} already exist")
         watcher = Watcher(name, cmd, **kw)
-        if self._behind is None:
-            self._given.append(watcher)
-        else:
-            self._given.append(watcher)
+        self._given.append(watcher)
+        if self._behind is not None:
+            self._waiting[name.lower()] = watcher
             self._now(lambda: self.face_of(self._running().add_watcher(watcher.final_config())))
         return watcher
 
@@ -394,7 +404,6 @@ class Arbiter:
             core = Core.from_file(
                 self.config_file, face=self, is_remade=True, with_endpoints=self._has_endpoints
             )
-            self.sockets = CircusSockets([*self.sockets.values(), *core.sockets.values()])
         else:
             core = Core.from_mappings(
                 [each.final_config() for each in self._given],
@@ -403,9 +412,10 @@ class Arbiter:
                 face=self,
                 with_endpoints=self._has_endpoints,
             )
-        for each in self.sockets.values():
+        for each in self._sockets.values():
             if each.name.lower() not in core.sockets:
                 core.sockets.add(each)
+        self._waiting = {each.name.lower(): each for each in self._given}
         self._behind = core
 
     def start_io_loop(self) -> None:
@@ -426,23 +436,11 @@ class Arbiter:
 
     def face_of(self, core: circus_core.Watcher) -> Watcher:
         """Return what shows a watcher of circus-core, always the same."""
-        face = self._faces.get(core)
-        if face is None:
-            face = next((each for each in self._given if self._is_free(each, core)), None)
-            face = self._faces.setdefault(core, face or Watcher.of_config(core.config))
+        if core not in self._faces:
+            mine = self._waiting.pop(core.name.lower(), None)
+            face = self._faces.setdefault(core, mine or Watcher.of_config(core.config))
             face.attach(core, self)
-            self._forget_those_that_ended()
-        return face
-
-    def _is_free(self, face: Watcher, core: circus_core.Watcher) -> bool:
-        return face.name.lower() == core.name.lower() and face not in list(self._faces.values())
-
-    def _forget_those_that_ended(self) -> None:
-        if self._behind is None:
-            return
-        known = set(self._behind.iter_watchers())
-        for core in [each for each in list(self._faces) if each not in known and each.is_idle]:
-            self._faces.pop(core).detach()
+        return self._faces[core]
 
     def _check_dashboard(self) -> None:
         if self.httpd and find_spec("circus_httpd") is None:
@@ -522,10 +520,10 @@ class Arbiter:
         return self._restarting
 
     def _add_what_the_file_has_not(self) -> None:
-        behind = self._running()
-        known = {core.name.lower() for core in behind.iter_watchers()}
-        for face in [each for each in self._given if each.name.lower() not in known]:
-            behind.add_watcher(face.final_config()).start()
+        for face in list(self._waiting.values()):
+            self._running().add_watcher(face.final_config()).start()
+            self._given.append(face)
+        self._note_watchers()
 
     async def _wait_started(self, behind: circus_core.Arbiter) -> None:
         if self._up is None:
@@ -559,9 +557,15 @@ class Arbiter:
     def _note_watchers(self) -> None:
         """Make the program's list what the arbiter has, as long as it runs."""
         if self._behind is not None:
-            known = [self.face_of(core) for core in self._behind.iter_watchers()]
-            mine = [each for each in self._given if each in known]
-            self._given[:] = [*mine, *(each for each in known if each not in mine)]
+            cores = self._behind.iter_watchers()
+            known = dict.fromkeys(self.face_of(core) for core in cores)
+            mine = dict.fromkeys(each for each in self._given if each in known)
+            self._given[:] = mine | known
+            self._forget_those_that_ended(set(cores))
+
+    def _forget_those_that_ended(self, known: Set[circus_core.Watcher]) -> None:
+        for core in [each for each in list(self._faces) if each not in known and each.is_idle]:
+            self._faces.pop(core).detach()
 
     def _running(self) -> circus_core.Arbiter:
         if self._behind is None:
