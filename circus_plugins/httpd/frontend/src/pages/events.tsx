@@ -103,10 +103,13 @@ function behind(now: number, then: number): string {
 
 function fits(event: TimedEvent, filter: string, isExact: boolean, action: string): boolean {
   if (action === "!" ? weightOf(event) !== "bad" : action && event.action !== action) return false;
-  const wanted = filter.trim().toLowerCase();
-  if (!wanted) return true;
-  const name = event.watcher.toLowerCase();
-  return isExact ? name === wanted : name.includes(wanted);
+  if (isExact) return inTopic(event.watcher) === inTopic(filter);
+  return event.watcher.toLowerCase().includes(filter.trim().toLowerCase());
+}
+
+/** A name as topics have it, and so events of watchers that circushttpd does not know (any more). */
+function inTopic(name: string): string {
+  return name.toLowerCase().replaceAll(" ", "_");
 }
 
 function EventRow({ event, onChoose }: { event: TimedEvent; onChoose: () => void }): JSX.Element {

@@ -79,7 +79,7 @@ function make(element: HTMLElement, props: { current: ChartProps }, say: (text: 
       y: { range: (_plot, _low, high) => [0, Math.max(props.current.ceiling, (high || 0) * 1.12)] },
     },
     axes: [
-      { stroke: colour("--ink-3"), grid: { show: false }, ticks: { show: false }, size: 26, font: "11px IBM Plex Mono, monospace", values: (_plot, splits) => splits.map((time) => (isInside(time, props.current) ? clock(time) : "")) },
+      { stroke: colour("--ink-3"), grid: { show: false }, ticks: { show: false }, size: 26, space: 76, font: "11px IBM Plex Mono, monospace", values: (_plot, splits) => splits.map((time) => (isInside(time, props.current) ? clock(time) : "")) },
       {
         stroke: colour("--ink-3"),
         grid: { stroke: colour("--line"), width: 1 },
