@@ -17,7 +17,7 @@ import pytest
 
 from circus_core.testing import Daemon, until
 from tests.integration.daemon import free_port
-from tests.integration.sshd import SSHD, SshServer
+from tests.integration.sshd import SSHD, SshServer, ssh_programs
 from tests.integration.terminal import TMUX, Terminal
 from tests.peers.circus019 import House, Network, needs_peer, network
 
@@ -48,6 +48,11 @@ autostart = False
 [socket:http]
 host = 127.0.0.1
 port = 0
+"""
+
+SECTIONS_ALONE = """
+[watcher:alone]
+cmd = sleep 1000
 """
 
 OLD = """\
@@ -166,6 +171,21 @@ def test_a_daemon_on_another_host_is_seen_through_one_login(daemon: Daemon, tmp_
         assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.skipif(SSHD is None or TMUX is None, reason="needs sshd and tmux")
+def test_a_login_that_has_ended_is_made_anew_by_a_key(tmp_path: Path) -> None:
+    with Daemon(tmp_path / "d", SECTIONS_ALONE) as daemon, SshServer(tmp_path / "sshd") as server:
+        words = ["--control", daemon.endpoint, "--ssh", server.address, "--ssh-keyfile", server.key]
+        with Terminal(tmp_path, [*PROGRAM, *words], {**os.environ, "PATH": server.path}) as terminal:
+            terminal.wait_for("alone.1")
+            for pid in ssh_programs(server.folder, "ssh"):
+                os.kill(pid, signal.SIGKILL)
+            terminal.wait_for("has ended: C makes a new one")
+            terminal.type("C")
+            terminal.wait_for("asking the daemon")
+            terminal.type("q")
+            terminal.wait_for("[ended with 0]")
+
+
 def test_the_endpoint_of_the_statistics_alone_is_enough_to_look(tmp_path: Path) -> None:
     stats = f"ipc://{tmp_path}/s"
     circus = {"statsd": True, "stats_endpoint": stats}
@@ -265,10 +285,9 @@ def test_who_may_only_look_can_do_nothing(keyed: tuple[Daemon, Path], tmp_path: 
     daemon, reader = keyed
     env = {**os.environ, "CIRCUS_KEYS": str(reader)}
     with Terminal(tmp_path, [*PROGRAM, "--control", daemon.endpoint], env) as terminal:
-        terminal.wait_for("web one.1")
+        terminal.wait_for("\x1b[2m s start", colours=True)
         terminal.type("j", "j", "S")
-        terminal.wait_for("not allowed:")
-        terminal.wait_for("its role is 'read', which may look and change nothing")
+        terminal.wait_for("not allowed: its role is 'read', which may look and change nothing")
         assert daemon.watcher("web one").status() == "active"
 
 

@@ -77,18 +77,21 @@ async def _print(settings: Settings, tunnel: Tunnel | None) -> int:
     try:
         if not settings.once:
             await rounds.print_all()
-        elif not await rounds.print_one(settings.timeout):
-            where = settings.control if settings.may_ask_any_daemon else f"{settings.endpoint}"
-            print(
-                _NO_ANSWER.format(seconds=settings.timeout, where=where, reason=session.status.trouble),
-                file=sys.stderr,
-            )
+            print(f"circus-top: {session.status.trouble}", file=sys.stderr)
             return FAILED
-        return DONE
+        if await rounds.print_one(settings.timeout):
+            return DONE
+        print(_no_answer(settings, session.status.trouble), file=sys.stderr)
+        return FAILED
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+
+
+def _no_answer(settings: Settings, trouble: str) -> str:
+    where = settings.control if settings.may_ask_any_daemon else settings.endpoint
+    return _NO_ANSWER.format(seconds=settings.timeout, where=where, reason=trouble)
 
 
 if __name__ == "__main__":

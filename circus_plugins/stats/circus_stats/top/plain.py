@@ -137,8 +137,8 @@ class Rounds:
         return True
 
     async def print_all(self) -> None:
-        """Print round after round, without end."""
-        while True:
+        """Print round after round, until there is a login no more."""
+        while not self._session.status.is_login_over:
             await self._wait(None)
             self._tell_state()
             session = self._session

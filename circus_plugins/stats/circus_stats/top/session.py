@@ -38,6 +38,9 @@ PATIENCE: Final = 5.0
 _HEARTBEAT: Final = 2.0
 """Seconds between two questions for the states: an event may be lost, and silence looks like peace."""
 
+_SILENCE: Final = 3.0
+"""Seconds without an answer to that after which the daemon counts as away."""
+
 _RETRY: Final = 0.5
 """Seconds between two tries to reach a daemon; each waits for it by itself, unless it fails at once."""
 
@@ -85,6 +88,7 @@ class Status:
     Attributes:
         since: when `state` began, on the monotonic clock.
         trouble: why it is not up; empty if it is.
+        is_login_over: nothing will come before there is a new login.
         refusal: what to say to who wants to do something; empty if that can be done.
     """
 
@@ -92,6 +96,7 @@ class Status:
     since: float = 0.0
     trouble: str = ""
     feed: Feed = Feed.NOTHING
+    is_login_over: bool = False
     refusal: str = ""
 
 
@@ -147,6 +152,7 @@ class Session:
     def use_tunnel(self, tunnel: Tunnel) -> None:
         """Go on through a new login, the old one being closed."""
         self._tunnel = tunnel
+        self.status.is_login_over = False
         if self._client is not None:
             self._client.close()
         endpoint, self._stream_endpoint = self._stream_endpoint, None
@@ -210,6 +216,7 @@ class Session:
             trouble = f"no answer from {clean(self._settings.control)}"
         if self._tunnel is not None and not self._tunnel.is_open:
             trouble = f"the login at {clean(self._tunnel.server)} has ended"
+            self.status.is_login_over = True
         self._change_state(State.LOST, trouble)
         self.model.forget_listing()
         if self.status.feed is Feed.ASKED:
@@ -236,6 +243,19 @@ class Session:
                 tasks.create_task(self._ask_states(client))
                 tasks.create_task(self._ask_figures(client))
                 tasks.create_task(self._ask_about_changes(client))
+                if self._tunnel is not None:
+                    tasks.create_task(self._watch_login(self._tunnel))
+
+    async def _watch_login(self, tunnel: Tunnel) -> None:
+        """Wait for the end of the login; raises CallError then."""
+        loop, descriptor = asyncio.get_running_loop(), tunnel.fileno()
+        ended = asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()  # as long as it takes
+        finally:
+            loop.remove_reader(descriptor)
+        raise CallError(f"the login at {tunnel.server} has ended")
 
     async def _is_meant(self, client: AsyncCircusClient) -> bool:
         """Ask where the statistics are, and hear them; False if they are not those that were asked for."""
@@ -254,8 +274,8 @@ class Session:
         await self._describe(client, name="*", match="glob")
         await self._ask_past(client)
 
-    async def _ask_status(self, client: AsyncCircusClient) -> None:
-        reply = await client.send("status")
+    async def _ask_status(self, client: AsyncCircusClient, timeout: float = PATIENCE) -> None:
+        reply = await client.send("status", timeout=timeout)
         self.model.apply_statuses(_mapping(reply, "statuses"), _mapping(reply, "reasons"), time.monotonic())
 
     async def _ask_sockets(self, client: AsyncCircusClient) -> None:
@@ -297,7 +317,7 @@ class Session:
     async def _ask_states(self, client: AsyncCircusClient) -> None:
         while True:
             await asyncio.sleep(_HEARTBEAT)
-            await self._ask_status(client)
+            await self._ask_status(client, timeout=_SILENCE)
             self._on_change()
 
     async def _ask_about_changes(self, client: AsyncCircusClient) -> None:

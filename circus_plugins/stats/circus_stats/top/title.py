@@ -27,6 +27,8 @@ def how_it_stands(status: Status, now: float, interval: float | None) -> tuple[s
         now: on the monotonic clock.
         interval: seconds between two rounds of the stream; None if unknown.
     """
+    if status.is_login_over:
+        return f"{status.trouble}: C makes a new one", False
     if status.state is State.LOST:
         return f"{status.trouble} for {age_text(now - status.since)}, trying again", False
     if status.feed is Feed.STREAM:
