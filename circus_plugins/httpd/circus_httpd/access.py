@@ -57,23 +57,29 @@ class Guard:
         return None if session is None else Identity(session.role, session)
 
     def role_of(self, visitor: Visitor, token: str) -> Role:
-        """Return what a token is good for. Raises Problem: 401, it is not; 429, too many were not."""
-        pause = self._attempts.pause(visitor.address)
-        if pause:
-            raise Problem(
-                429, f"too many wrong tokens: try again in {pause:.0f} s", Retry_After=str(int(pause) + 1)
-            )
+        """Return what a token is good for. Raises Problem: 401, it is not; 429, too many were not.
+
+        The right one is always let in: it can't be guessed, and who sends wrong ones from the same address,
+        such as another user of this machine, must not be able to lock its owner out.
+        """
         try:
             role = self._tokens.role_of(token)
         except StateError as error:
             raise Problem(503, str(error)) from error
         if role is None:
-            self._attempts.failed(visitor.address)
-            raise Problem(
-                401, "this token is not known; 'circushttpd token' prints the one", WWW_Authenticate="Bearer"
-            )
-        self._attempts.succeeded(visitor.address)
+            raise self._wrong_token(visitor.address)
         return role
+
+    def _wrong_token(self, address: str) -> Problem:
+        pause = self._attempts.pause(address)
+        if pause:
+            return Problem(
+                429, f"too many wrong tokens: try again in {pause:.0f} s", Retry_After=str(int(pause) + 1)
+            )
+        self._attempts.failed(address)
+        return Problem(
+            401, "this token is not known; 'circushttpd token' prints the one", WWW_Authenticate="Bearer"
+        )
 
     def check(
         self,

@@ -41,9 +41,6 @@ class Attempts:
         while len(self._failures) > self._most_addresses:
             self._failures.popitem(last=False)
 
-    def succeeded(self, address: str) -> None:
-        self._failures.pop(address, None)
-
     def _recent(self, address: str) -> deque[float]:
         times = self._failures.get(address)
         if times is None:

@@ -46,6 +46,7 @@ _LONGEST_PAUSE: Final = 5.0
 _CHECK: Final = 2.0
 """Seconds between two questions whether the daemon is still there and the same, while somebody looks."""
 
+_CHECK_TIMEOUT: Final = 3.0
 _ALL_ANEW: Final = 30.0
 """Seconds after which all is asked for again, while somebody looks: not everything is told by an event."""
 
@@ -237,7 +238,9 @@ class Daemon:
             await asyncio.sleep(_CHECK)
 
     async def _look_at_daemon(self) -> None:
-        dstats, status = await asyncio.gather(self._send("dstats"), self._send("status"))
+        dstats, status = await asyncio.gather(
+            self._send("dstats", timeout=_CHECK_TIMEOUT), self._send("status", timeout=_CHECK_TIMEOUT)
+        )
         if not _is_same_daemon(dstats, self._dstats):
             raise CallError(f"the daemon at {self.endpoint} was restarted")
         self._dstats = dstats

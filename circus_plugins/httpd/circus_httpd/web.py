@@ -316,6 +316,11 @@ class _StaticHandler(_Checked, tornado.web.StaticFileHandler):
         _Checked.initialize(self, services)
         tornado.web.StaticFileHandler.initialize(self, path)
 
+    def parse_url_path(self, url_path: str) -> str:
+        if "\0" in url_path:
+            raise tornado.web.HTTPError(404)
+        return super().parse_url_path(url_path)
+
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")  # asked for again, and answered with 304
 
