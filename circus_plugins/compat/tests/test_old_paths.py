@@ -88,3 +88,23 @@ def test_the_helpers_of_python_2_work() -> None:
     rows = [{"name": "b"}, {"name": "a"}]
     compat.sort_by_field(rows)
     assert rows[0] == {"name": "a"}
+
+
+@pytest.mark.parametrize(
+    ("module", "program"),
+    [
+        ("circus.circusd", "circusd"),
+        ("circus.circusctl", "circusctl"),
+        ("circus.plugins", "circus-plugin"),
+        ("circus.stats", "circusd-stats"),
+        ("circus.stats.client", "circus-top"),
+    ],
+)
+def test_main_runs_the_program_and_ends(
+    module: str, program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(module).main()
+    assert ended.value.code in (0, None)
+    assert program in capsys.readouterr().out.partition("\n")[0]

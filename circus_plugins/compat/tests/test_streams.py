@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado.ioloop import IOLoop
 
+from circus.process import Process
 from circus.stream import (
     FancyStdoutStream,
     FileStream,
@@ -127,3 +130,31 @@ def test_a_redirector_leaves_pipes_that_nobody_wants() -> None:
         return found
 
     assert asyncio.run(redirect()) == [1, 0, 0]
+
+
+def test_a_redirector_reads_a_process_made_by_hand() -> None:
+    got: list[bytes] = []
+
+    async def redirect() -> None:
+        process = Process("talker", 1, sys.executable, ["-c", "print('hello')"], env={})
+        redirector = Redirector(lambda chunk: got.append(chunk["data"]), None)
+        redirector.add_redirections(process)
+        redirector.start()
+        async with asyncio.timeout(20):
+            while redirector.pipes:
+                await asyncio.sleep(0.01)
+        process.wait()
+        process.close_output_channels()
+
+    asyncio.run(redirect())
+    assert b"".join(got) == b"hello\n"
+
+
+def test_embedders_may_replace_where_a_stream_writes_and_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(FancyStdoutStream, "out", out)
+    monkeypatch.setattr(FancyStdoutStream, "now", staticmethod(lambda: datetime(2026, 1, 2, tzinfo=UTC)))
+    stream = FancyStdoutStream("red", time_format="%Y")
+    stream(CHUNK)
+    stream.close()
+    assert out.getvalue() == "\x1b[0;31;40m2026 [7] | hello\x1b[0m\n"

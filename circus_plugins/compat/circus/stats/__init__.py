@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NoReturn
+
+from circus._programs import end_as
 
 __all__ = ["main"]
 
 
 def main() -> NoReturn:
     """Run circusd-stats with the arguments of this process, then end it."""
-    from circus_stats.command_line import main as run
-
-    sys.exit(run())
-
-
-if __name__ == "__main__":
-    main()
+    end_as("circusd-stats")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NoReturn
 
+from circus._programs import end_as
 from circus_stats import StatsClient
 
 __all__ = ["StatsClient", "main"]
@@ -12,9 +12,7 @@ __all__ = ["StatsClient", "main"]
 
 def main() -> NoReturn:
     """Run circus-top with the arguments of this process, then end it."""
-    from circus_stats.top.main import main as run
-
-    sys.exit(run())
+    end_as("circus-top")
 
 
 if __name__ == "__main__":

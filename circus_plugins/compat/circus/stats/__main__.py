@@ -1,5 +1,0 @@
-"""`python -m circus.stats`: circusd-stats."""
-
-from circus.stats import main
-
-main()
