@@ -11,12 +11,15 @@ STAMP = $(VENV)/.requirements-installed
 CIRCUS019 = .venv-peers/circus-0.19
 STATSD = .venv-peers/statsd
 PAGES = circus_plugins/httpd/frontend
-DASHBOARD = circus_plugins/httpd/circus_httpd/static/index.html
+DASHBOARD = circus_plugins/httpd/circus_httpd/static/sources.sha256
 SUPERVISOR = .venv-peers/supervisor
 PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed $(SUPERVISOR)/.requirements-installed
 # Programs that embed Circus 0.19, each list of tests/embedders in an environment of its own.
 EMBEDDERS = .venv-peers/aiida/.ours-installed .venv-peers/programs/.ours-installed
-embedded = . circus_streams $(addprefix circus_plugins/,compat flapping observers stats statsd watchdog)
+embedded = . circus_streams $(addprefix circus_plugins/,flapping observers stats statsd watchdog)
+# circus-compat's pyproject.toml under the name that programs require.
+named_circus = sed -e 's/^name = "circus-compat"$$/name = "circus"/' \
+    -e 's/^version = "\(.*\)"$$/version = "0.19.0+core.\1"/' circus_plugins/compat/pyproject.toml
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Tests start a thousand programs: each would compile all of its modules again.
@@ -95,9 +98,13 @@ $(STATSD)/.requirements-installed: tests/peers/statsd.txt
 	@if $(@D)/bin/python -m pip install --quiet --no-deps -r $<; then touch $@; \
 	else echo 'cannot install $<: nothing is tested against what it names' >&2; fi
 
-.venv-peers/%/.ours-installed: .venv-peers/%/.requirements-installed $(embedded:%=%/pyproject.toml)
+.venv-peers/%/.ours-installed: .venv-peers/%/.requirements-installed \
+    $(embedded:%=%/pyproject.toml) circus_plugins/compat/pyproject.toml
 	@if test -e $<; then \
-	    $(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation $(embedded:%=-e ./%) && touch $@; fi
+	    mkdir -p $(@D)/circus && $(named_circus) >$(@D)/circus/pyproject.toml && \
+	    ln -sfn $(addprefix $(CURDIR)/circus_plugins/compat/,circus circusweb README.md) $(@D)/circus && \
+	    $(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation \
+	        $(embedded:%=-e ./%) -e $(@D)/circus && touch $@; fi
 
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(STAMP)
@@ -144,8 +151,7 @@ dist: $(STAMP)
 dist-circus: $(STAMP)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	cp -R circus_plugins/compat/circus circus_plugins/compat/circusweb circus_plugins/compat/README.md "$$folder" && \
-	sed -e 's/^name = "circus-compat"$$/name = "circus"/' -e 's/^version = "\(.*\)"$$/version = "0.19.0+core.\1"/' \
-	    circus_plugins/compat/pyproject.toml >"$$folder/pyproject.toml" && \
+	$(named_circus) >"$$folder/pyproject.toml" && \
 	$(BIN)/python -m build --no-isolation --wheel --outdir $(DIST) "$$folder"
 
 clean:
