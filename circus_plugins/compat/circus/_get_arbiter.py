@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from circus._gevent import warn_of_stream_backend
 from circus.arbiter import Arbiter, ThreadedArbiter
 from circus.watcher import Watcher
 
@@ -61,7 +62,7 @@ class ArbiterHandler:
             kw: parameters of Arbiter; with a command line also of Watcher.
         """
         if stream_backend is not None:
-            _warn_of_stream_backend(stream_backend)
+            warn_of_stream_backend(stream_backend, 2)
         if stats_endpoint is not None and not statsd:
             warnings.warn("say statsd=True, too, for a stats_endpoint", DeprecationWarning, stacklevel=2)
         if isinstance(watchers, str):
@@ -87,15 +88,6 @@ class ArbiterHandler:
 
     def _get_arbiter_klass(self, background: bool) -> type[Arbiter]:
         return ThreadedArbiter if background else Arbiter
-
-
-def _warn_of_stream_backend(name: str) -> None:
-    warnings.warn(
-        f"stream_backend = {name!r} means nothing any more: output is read on the event loop, without "
-        "threads and without gevent; leave it out",
-        DeprecationWarning,
-        stacklevel=3,
-    )
 
 
 get_arbiter = ArbiterHandler()

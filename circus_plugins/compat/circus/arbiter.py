@@ -17,6 +17,7 @@ from tornado.ioloop import IOLoop
 
 import circus_core
 from circus._core import Core
+from circus._gevent import refuse_patched
 from circus._loops import done, on_loop, running_loop
 from circus._published import EventSocket
 from circus.controller import Controller
@@ -94,7 +95,11 @@ class Arbiter:
         pidfile, loglevel, logoutput, loggerconfig: for the program that makes it; nothing is done with them.
         umask: set when it runs a loop of its own.
         with_endpoints: False: nothing is bound; new.
+
+        Raises:
+            RuntimeError: gevent has patched what it runs on.
         """
+        refuse_patched()
         self._given = watchers if isinstance(watchers, list) else list(watchers)
         self.endpoint = endpoint
         self.pubsub_endpoint = pubsub_endpoint

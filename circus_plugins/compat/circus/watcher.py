@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import circus_core
 from circus._conversions import to_gid, to_uid
+from circus._gevent import warn_of_stream_backend
 from circus._loops import done, running_loop
 from circus._names import resolve_name
 from circus._set_actions import ADJUST, NOTHING, action_of, is_unknown
@@ -149,6 +150,8 @@ class Watcher:
             ImportError: a hook can't be imported.
         """
         given = {key: value for key, value in locals().items() if key not in _NOT_OPTIONS}
+        if "stream_backend" in options:
+            warn_of_stream_backend(options["stream_backend"], 2)
         config = _configured({**options, **given})
         _check_hooks(config)
         self._hold(config)

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -353,8 +354,18 @@ def test_what_does_not_fit_is_told_before_anything_starts() -> None:
 
 
 def test_a_stream_backend_means_nothing_any_more() -> None:
-    with pytest.warns(DeprecationWarning, match="stream_backend = 'gevent' means nothing any more"):
+    with pytest.warns(DeprecationWarning, match="stream_backend = 'gevent' means nothing any more") as told:
         circus.get_arbiter([{"cmd": "sleep 1"}], stream_backend="gevent")
+    with pytest.warns(DeprecationWarning, match="stream_backend = 'thread' means nothing any more") as also:
+        Watcher("web", "sleep 1", stream_backend="thread")
+    assert [each.filename for each in (*told, *also)] == [__file__, __file__]
+
+
+def test_an_interpreter_that_gevent_has_patched_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = SimpleNamespace(is_module_patched=lambda name: name == "threading")
+    monkeypatch.setitem(sys.modules, "gevent.monkey", stand_in)
+    with pytest.raises(RuntimeError, match=r"gevent has patched threading: .* without monkey\.patch_all"):
+        circus.get_arbiter([{"cmd": "sleep 1"}])
 
 
 def test_mappings_may_be_used_again() -> None:
