@@ -107,7 +107,8 @@ def test_in_a_daemon(circusd: Callable[..., Daemon], tmp_path: Path, notes: Call
     daemon.watcher("web").until("active")
     pid = daemon.watcher("web").pid()
     assert colour_of(pid) == "red"
-    assert daemon.call("stats", name="web", extended=True)["info"][str(pid)]["colour"] == "red"
+    info: Any = daemon.call("stats", name="web", extended=True)
+    assert info["info"][str(pid)]["colour"] == "red"
     until(lambda: len(notes()) == len(EXPECTED) - 1)
     assert daemon.stop() == 0
     found = notes()
