@@ -55,7 +55,7 @@ HOOKS = """
 
 NAMES = ("before_spawn", "after_spawn", "after_start", "before_signal", "extended_stats")
 
-EXPECTED = [
+EXPECTED: list[list[Any]] = [
     ["before_spawn", "web", 1, "starting", 1],
     ["after_spawn", 1, True, RUNNING, True],
     ["after_start", "circus.watcher", "circus.arbiter", "red"],
