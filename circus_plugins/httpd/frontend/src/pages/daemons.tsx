@@ -5,8 +5,9 @@ import { ask } from "../api";
 import * as format from "../format";
 import { live, tick, useDaemons, useOverview } from "../live/page_live";
 import { routeAddress } from "../router";
+import { useFigures } from "../series/use_figures";
 import { mayChange, session } from "../session";
-import type { Daemon, Overview, Usage } from "../types";
+import type { Daemon, Overview } from "../types";
 import { Button } from "../ui/button";
 import { confirmed } from "../ui/confirm";
 import { Dialog } from "../ui/dialog";
@@ -14,7 +15,11 @@ import { Loading } from "../ui/empty";
 import { TextField } from "../ui/field";
 import { tellDone, tellFailed } from "../ui/messages";
 import { Name } from "../ui/name";
+import { Sparkline } from "../ui/sparkline";
 import { StateWord } from "../ui/state_word";
+
+const SPARK_SECONDS = 120;
+const MEGABYTE = 2 ** 20;
 
 /** The daemons that are connected: where they are, what they themselves take, and their plugins. */
 export function DaemonsPage(): JSX.Element {
@@ -66,7 +71,7 @@ function DaemonCard({ daemon }: { daemon: Daemon }): JSX.Element {
         </p>
       )}
       <Facts daemon={daemon} />
-      <Services services={daemon.services ?? {}} />
+      <Services daemon={daemon} />
       {overview && <Plugins overview={overview} />}
     </article>
   );
@@ -110,7 +115,10 @@ function Facts({ daemon }: { daemon: Daemon }): JSX.Element {
   );
 }
 
-function Services({ services }: { services: { [name: string]: Usage } }): JSX.Element | null {
+function Services({ daemon }: { daemon: Daemon }): JSX.Element | null {
+  const services = daemon.services ?? {};
+  const figures = useFigures(daemon.id, null, SPARK_SECONDS, services);
+  const now = live.now();
   const names = Object.keys(services).sort();
   if (!names.length) return null;
   return (
@@ -131,8 +139,13 @@ function Services({ services }: { services: { [name: string]: Usage } }): JSX.El
             <tr key={name}>
               <th scope="row">{name}</th>
               <td class="number">{usage?.pid ?? format.UNKNOWN}</td>
-              <td class="number">{format.percent(usage?.cpu)}</td>
-              <td class="number">{format.bytes(usage?.memory)}</td>
+              <td class="number">
+                {format.percent(usage?.cpu)} <Sparkline ring={figures.of(name).cpu} now={now} span={SPARK_SECONDS} ceiling={10} look="cpu" />
+              </td>
+              <td class="number">
+                {format.bytes(usage?.memory)}{" "}
+                <Sparkline ring={figures.of(name).memory} now={now} span={SPARK_SECONDS} ceiling={8 * MEGABYTE} look="memory" />
+              </td>
             </tr>
           );
         })}

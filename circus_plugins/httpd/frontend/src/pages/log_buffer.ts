@@ -16,7 +16,8 @@ const MOST = 10_000;
 export class LogBuffer {
   lines: readonly NumberedLine[] = [];
   missing: { [watcher: string]: string } = {};
-  lost: { [watcher: string]: number } = {};
+  /** Bytes that went out of the memory of circusd before they could be shown. */
+  lostBytes = 0;
   private nextKey = 0;
   private isAnew = false;
 
@@ -26,15 +27,11 @@ export class LogBuffer {
   }
 
   add({ lines, lost, missing }: Batch): void {
-    if (this.isAnew) {
-      this.lines = [];
-      this.lost = {};
-      this.isAnew = false;
-    }
+    // What went by before the first line that is shown is not missed: older lines are not shown either.
+    this.lostBytes = this.isAnew ? 0 : this.lostBytes + Object.values(lost).reduce((sum, bytes) => sum + bytes, 0);
+    if (this.isAnew) this.lines = [];
+    this.isAnew = false;
     this.missing = missing;
-    const sums = Object.assign(Object.create(null), this.lost) as { [watcher: string]: number };
-    for (const name of Object.keys(lost)) sums[name] = (sums[name] ?? 0) + (lost[name] ?? 0);
-    this.lost = sums;
     const numbered = lines.map((line) => ({ ...line, key: this.nextKey++ }));
     this.lines = [...this.lines, ...numbered].slice(-MOST);
   }

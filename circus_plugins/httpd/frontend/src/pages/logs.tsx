@@ -60,7 +60,7 @@ export function LogsPanel({ daemon, watcher }: { daemon: string; watcher: string
   const [stream, setStream] = useState("");
   const [search, setSearch] = useState("");
   const [isFollowing, setFollowing] = useState(true);
-  const { lines, missing, lost, hasEnded } = useLines(daemon, watcher, stream);
+  const { lines, missing, lostBytes, hasEnded } = useLines(daemon, watcher, stream);
   const found = useFound(daemon, watcher, stream, search);
   const wanted = search.trim().toLowerCase();
   const shown = useMemo(() => matching(lines, found, wanted), [lines, found, wanted]);
@@ -93,7 +93,7 @@ export function LogsPanel({ daemon, watcher }: { daemon: string; watcher: string
           {wanted ? `${format.plural(shown.length, "line")} found` : format.plural(shown.length, "line")}
         </span>
       </div>
-      <Notes missing={missing} lost={lost} hasEnded={hasEnded} isAlone={Boolean(watcher)} />
+      <Notes missing={missing} lostBytes={lostBytes} hasEnded={hasEnded} isAlone={Boolean(watcher)} />
       <Lines lines={shown} wanted={wanted} isFollowing={isFollowing} onScrolledAway={() => setFollowing(false)} />
     </section>
   );
@@ -101,22 +101,21 @@ export function LogsPanel({ daemon, watcher }: { daemon: string; watcher: string
 
 interface NotesProps {
   missing: { [watcher: string]: string };
-  lost: { [watcher: string]: number };
+  lostBytes: number;
   hasEnded: boolean;
   isAlone: boolean;
 }
 
 /** Why lines may be missing. */
-function Notes({ missing, lost, hasEnded, isAlone }: NotesProps): JSX.Element {
+function Notes({ missing, lostBytes, hasEnded, isAlone }: NotesProps): JSX.Element {
   const reasons = Object.entries(missing);
-  const lostBytes = Object.values(lost).reduce((sum, bytes) => sum + bytes, 0);
   return (
     <>
       {hasEnded && <p class="note">circusd does not answer. The output goes on when it does.</p>}
       {lostBytes > 0 && <p class="note">{format.bytes(lostBytes)} of the output went by before they could be read.</p>}
       {reasons.length > 0 && isAlone && <p class="note">{reasons[0]?.[1]}</p>}
       {reasons.length > 0 && !isAlone && (
-        <details class="note">
+        <details class="without-output">
           <summary>{format.plural(reasons.length, "watcher")} without output here</summary>
           <ul>
             {reasons.slice(0, 200).map(([name, reason]) => (
@@ -218,15 +217,17 @@ function matching(lines: readonly NumberedLine[], found: readonly LogLine[], wan
 interface LinesState {
   lines: readonly NumberedLine[];
   missing: { [watcher: string]: string };
-  lost: { [watcher: string]: number };
+  lostBytes: number;
   hasEnded: boolean;
 }
 
+const NO_LINES: LinesState = { lines: [], missing: {}, lostBytes: 0, hasEnded: false };
+
 function useLines(daemon: string, watcher: string, stream: string): LinesState {
-  const [state, setState] = useState<LinesState>({ lines: [], missing: {}, lost: {}, hasEnded: false });
+  const [state, setState] = useState(NO_LINES);
   useEffect(() => {
     const buffer = new LogBuffer();
-    setState({ lines: [], missing: {}, lost: {}, hasEnded: false });
+    setState(NO_LINES);
     const request = () => {
       buffer.beginAnew(); // each subscription brings the past again
       return { topic: "logs" as const, daemon, ...(watcher ? { watcher } : {}), ...(stream ? { stream } : {}), lines: PAST_LINES };
@@ -234,7 +235,7 @@ function useLines(daemon: string, watcher: string, stream: string): LinesState {
     const link = live.subscribe(request, (answer) => {
       if (answer.type === "lines") {
         buffer.add(answer);
-        frames.next(buffer, () => setState({ lines: buffer.lines, missing: buffer.missing, lost: buffer.lost, hasEnded: answer.ended }));
+        frames.next(buffer, () => setState({ lines: buffer.lines, missing: buffer.missing, lostBytes: buffer.lostBytes, hasEnded: answer.ended }));
       } else if (answer.type === "gone" || answer.type === "problem") {
         setState((before) => ({ ...before, missing: { [watcher]: answer.detail } }));
       }

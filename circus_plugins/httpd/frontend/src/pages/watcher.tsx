@@ -11,6 +11,7 @@ import { Empty, Loading } from "../ui/empty";
 import { Icon } from "../ui/icons";
 import { Menu } from "../ui/menu";
 import { Name } from "../ui/name";
+import { isNarrow } from "../ui/narrow";
 import { Ring } from "../ui/ring";
 import { StateWord, lookOf } from "../ui/state_word";
 import { Tabs } from "../ui/tabs";
@@ -79,7 +80,7 @@ function Content({ route, watcher }: { route: WatcherRoute; watcher: Watcher }):
   return (
     <>
       <Header daemon={daemon} watcher={watcher} />
-      <WatcherCharts daemon={daemon} watcher={watcher} />
+      {(route.tab === "processes" || !isNarrow.value) && <WatcherCharts daemon={daemon} watcher={watcher} />}
       <Tabs label="Parts of this watcher" current={route.tab} tabs={tabs} onChoose={(tab) => goTo({ ...route, tab })}>
         {route.tab === "processes" && <ProcessesPanel daemon={daemon} watcher={watcher} />}
         {route.tab === "options" && <OptionsPanel daemon={daemon} watcher={name} />}
