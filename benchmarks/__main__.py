@@ -14,6 +14,7 @@ from benchmarks.contestants import Contestant, contestants, listeners
 from benchmarks.flood import answer_under_flood, capture, capture_cpu, cat
 from benchmarks.measurements import answers, command_line, idle_cpu, memory, respawn, start
 from benchmarks.statistics import statistics_cpu
+from benchmarks.top import top_cpu
 
 Measure = Callable[[Contestant], float]
 
@@ -30,6 +31,7 @@ _NAMES = (
     "output-cpu",
     "flood",
     "stats",
+    "top",
 )
 
 _LINES = 5_000_000  # of 100 bytes
@@ -77,6 +79,11 @@ def main() -> None:
         f"CPU of one look at {count} processes by the statistics, ms",
         supervisors,
         lambda c: 1000 * statistics_cpu(c, count),
+    )
+    plans["top"] = (
+        f"CPU of circus-top looking at {count} processes, ms per second",
+        supervisors,
+        lambda c: 100 * top_cpu(c, count),
     )
     for name in options.only or plans:
         title, who, measure = plans[name]

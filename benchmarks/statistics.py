@@ -13,7 +13,7 @@ import zmq
 from benchmarks.contestants import Contestant
 from benchmarks.roll_call import RollCall
 
-__all__ = ["statistics_cpu"]
+__all__ = ["cpu_of", "free_port", "statistics_cpu"]
 
 _LOOKS = 10
 _PATIENCE = 120.0  # seconds
@@ -25,7 +25,7 @@ def statistics_cpu(contestant: Contestant, count: int) -> float:
 
     Ten looks are taken, or as many as come in two minutes.
     """
-    endpoint = f"tcp://127.0.0.1:{_free_port()}"
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     options = f"{contestant.options}\nstatsd = True\nstats_endpoint = {endpoint}"
     subject = replace(contestant, options=options)
     with (
@@ -41,10 +41,10 @@ def statistics_cpu(contestant: Contestant, count: int) -> float:
         subscriber.connect(endpoint)
         _wait_for_look(subscriber, time.monotonic() + _PATIENCE)
         pid = _statistics_of(running.process.pid)
-        before, looks, deadline = _cpu(pid), 0, time.monotonic() + _PATIENCE
+        before, looks, deadline = cpu_of(pid), 0, time.monotonic() + _PATIENCE
         while looks < _LOOKS and _wait_for_look(subscriber, deadline):
             looks += 1
-        return (_cpu(pid) - before) / max(1, looks)
+        return (cpu_of(pid) - before) / max(1, looks)
 
 
 def _wait_for_look(subscriber: zmq.Socket[bytes], deadline: float) -> bool:
@@ -64,12 +64,14 @@ def _statistics_of(daemon: int) -> int:
     raise AssertionError("nobody takes statistics")
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds that a process has taken so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -20,8 +20,8 @@ import pytest
 from circus_core.testing import Daemon
 from circus_stats.top.actions import ACTIONS
 from circus_stats.top.app import TopApp
-from circus_stats.top.session import Feed, State, Status
 from circus_stats.top.settings import Settings
+from circus_stats.top.status import Feed, State, Status
 
 PATH = Path(__file__).parents[2] / "docs" / "circus-top.md"
 PAGE = PATH.read_text()

@@ -24,8 +24,8 @@ from circus_stats.top.app import TopApp
 from circus_stats.top.dialogs import Choice, Help, Question
 from circus_stats.top.output import Lines, Output
 from circus_stats.top.rows import Kind, View
-from circus_stats.top.session import Feed, State
 from circus_stats.top.settings import Settings
+from circus_stats.top.status import Feed, State
 from circus_stats.top.table import Table
 
 DEADLINE = 20.0

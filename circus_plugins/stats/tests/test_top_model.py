@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from circus_stats.top.columns import COLUMNS, Looks, cells, heading, layout, plain_layout
 from circus_stats.top.figures import age_text, bytes_of, clean, end_text, number_of, size_text, whole_of
 from circus_stats.top.graphs import ASCII, BLOCKS
-from circus_stats.top.model import PAST, Model, key_of
+from circus_stats.top.known import PAST, key_of
+from circus_stats.top.model import Model
 from circus_stats.top.rows import SORTS, Kind, Row, View, expandable, rows_of
 
 NAMES = [

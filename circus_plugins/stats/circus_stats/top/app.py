@@ -27,8 +27,9 @@ from circus_stats.top.figures import age_text, clean, end_text
 from circus_stats.top.graphs import ASCII, BLOCKS, Glyphs
 from circus_stats.top.output import Output
 from circus_stats.top.rows import SORTS, Kind, Row, View, expandable, rows_of
-from circus_stats.top.session import Session, State
+from circus_stats.top.session import Session
 from circus_stats.top.settings import Settings
+from circus_stats.top.status import State
 from circus_stats.top.styles import ALARM, BAR, CALM, FAINT, KEY
 from circus_stats.top.table import Table
 from circus_stats.top.title import how_it_stands, totals

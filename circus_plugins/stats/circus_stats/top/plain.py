@@ -11,9 +11,11 @@ from typing import Any, Final, TextIO
 
 from circus_stats.top.columns import Looks, cells, heading, plain_layout
 from circus_stats.top.graphs import ASCII, BLOCKS, Glyphs
-from circus_stats.top.model import Exit, Model, Process, Watcher
+from circus_stats.top.known import Exit, Process, Watcher
+from circus_stats.top.model import Model
 from circus_stats.top.rows import View, rows_of
-from circus_stats.top.session import Feed, Session, State
+from circus_stats.top.session import Session
+from circus_stats.top.status import Feed, State
 from circus_stats.top.title import how_it_stands, totals
 
 __all__ = ["Rounds", "document", "glyphs_for", "table"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, TypeAlias
 
-from circus_stats.top.model import NOTHING, Figures, Model, Past, Process, Socket, Watcher
+from circus_stats.top.known import NOTHING, Figures, Past, Process, Socket, Watcher
+from circus_stats.top.model import Model
 
 __all__ = ["SORTS", "Key", "Kind", "Row", "View", "expandable", "rows_of"]
 

@@ -11,8 +11,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final
 
 from circus_core import (
@@ -27,10 +25,12 @@ from circus_core import (
 from circus_stats.client import AsyncStatsClient
 from circus_stats.payloads import Message
 from circus_stats.top.figures import clean, number_of
-from circus_stats.top.model import PAST, Model, key_of
+from circus_stats.top.known import PAST, key_of
+from circus_stats.top.model import Model
 from circus_stats.top.settings import Settings
+from circus_stats.top.status import Feed, State, Status
 
-__all__ = ["Feed", "Session", "State", "Status"]
+__all__ = ["Session"]
 
 PATIENCE: Final = 5.0
 """Seconds for an answer."""
@@ -62,42 +62,6 @@ _FOLLOW: Final = 10.0
 
 _UNKNOWN_COMMAND: Final = 2
 _NOT_ALLOWED: Final = 5
-
-
-class Feed(Enum):
-    """Where figures come from."""
-
-    NOTHING = "nothing"
-    STREAM = "stream"  # circusd-stats publishes them
-    ASKED = "stats"  # the daemon is asked by the command `stats`
-
-
-class State(Enum):
-    """How things stand with the daemon."""
-
-    CONNECTING = "connecting"
-    UP = "up"
-    LOST = "lost"
-    NOT_ASKED = "not asked"  # it is not known which control endpoint belongs to the statistics
-
-
-@dataclass(slots=True)
-class Status:
-    """What the views show about the connection.
-
-    Attributes:
-        since: when `state` began, on the monotonic clock.
-        trouble: why it is not up; empty if it is.
-        is_login_over: nothing will come before there is a new login.
-        refusal: what to say to who wants to do something; empty if that can be done.
-    """
-
-    state: State = State.CONNECTING
-    since: float = 0.0
-    trouble: str = ""
-    feed: Feed = Feed.NOTHING
-    is_login_over: bool = False
-    refusal: str = ""
 
 
 class Session:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from circus_stats.top.figures import age_text, clean, percent_text
-from circus_stats.top.model import Figures, Model
-from circus_stats.top.session import Feed, State, Status
+from circus_stats.top.known import Figures
+from circus_stats.top.model import Model
+from circus_stats.top.status import Feed, State, Status
 
 __all__ = ["how_it_stands", "totals"]
 
