@@ -12,6 +12,7 @@ from circus_httpd.daemons import Daemons
 from circus_httpd.discovery import discover
 from circus_httpd.log_reader import LogFilter, read_lines
 from circus_httpd.masking import has_mask, mask_values
+from circus_httpd.merge_patch import without_nulls
 from circus_httpd.past import read_past
 from circus_httpd.problems import Problem
 from circus_httpd.tokens import Role
@@ -145,12 +146,12 @@ class Operations:
     # -- daemons -----------------------------------------------------------------------------------------
 
     async def _list_daemons(self, call: Call) -> Answer:
-        return Answer({"daemons": [daemon.document() for daemon in self._daemons]})
+        return _shown({"daemons": [daemon.document() for daemon in self._daemons]})
 
     async def _connect(self, call: Call) -> Answer:
         daemon, is_new = await self._daemons.connect(call.body["endpoint"], call.body.get("ssh"))
         await self._daemons_changed()
-        return Answer(daemon.document(), 201 if is_new else 200)
+        return _shown(daemon.document(), 201 if is_new else 200)
 
     async def _discover(self, call: Call) -> Answer:
         if self._multicast is None:
@@ -161,7 +162,7 @@ class Operations:
         return Answer({"endpoints": await discover(self._multicast)})
 
     async def _daemon(self, call: Call) -> Answer:
-        return Answer((await self._fresh(call, with_figures=True)).document())
+        return _shown((await self._fresh(call)).document())
 
     async def _forget(self, call: Call) -> Answer:
         await self._daemons.forget(call.params["daemon"])
@@ -176,7 +177,7 @@ class Operations:
         return Answer(_planned(reply))
 
     async def _sockets(self, call: Call) -> Answer:
-        return Answer((await self._fresh(call, with_figures=True)).sockets())
+        return _shown((await self._fresh(call)).sockets())
 
     async def _events(self, call: Call) -> Answer:
         timeline = self._of(call).timeline
@@ -207,14 +208,14 @@ class Operations:
     # -- watchers ----------------------------------------------------------------------------------------
 
     async def _watchers(self, call: Call) -> Answer:
-        return Answer((await self._fresh(call, with_figures=True)).overview(call.role))
+        return _shown((await self._fresh(call)).overview(call.role))
 
     async def _watcher(self, call: Call) -> Answer:
-        daemon = await self._fresh(call, with_figures=True)
+        daemon = await self._fresh(call)
         document = daemon.watcher(call.params["watcher"], call.role)
         if document is None:
             raise Problem(404, f"there is no watcher {call.params['watcher'][:200]!r}")
-        return Answer(document)
+        return _shown(document)
 
     async def _add_watcher(self, call: Call) -> Answer:
         daemon = self._of(call)
@@ -299,13 +300,18 @@ class Operations:
     def _of(self, call: Call) -> Daemon:
         return self.daemon(call.params["daemon"])
 
-    async def _fresh(self, call: Call, *, with_figures: bool) -> Daemon:
+    async def _fresh(self, call: Call) -> Daemon:
+        """Return the daemon, with all that is known of it new."""
         daemon = self._of(call)
         daemon.linger()
         await daemon.refresh()
-        if with_figures:
-            await daemon.wait_for_figures(_FIGURES)
+        await daemon.wait_for_figures(_FIGURES)
         return daemon
+
+
+def _shown(document: Mapping[str, Any], status: int = 200) -> Answer:
+    """Return a document as pages get it, too: what is not known is left out."""
+    return Answer(without_nulls(document), status)
 
 
 def _outcome(name: str, done: str, reply: Mapping[str, Any]) -> dict[str, Any]:
