@@ -29,9 +29,14 @@ def on_loop(loop: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[_T]]) 
     async def carry_out() -> _T:
         return await work()
 
-    if running_loop() is loop or not loop.is_running():
-        return loop.create_task(carry_out())
-    return asyncio.run_coroutine_threadsafe(carry_out(), loop)
+    begun = carry_out()
+    try:
+        if running_loop() is loop or not loop.is_running():
+            return loop.create_task(begun)
+        return asyncio.run_coroutine_threadsafe(begun, loop)
+    except RuntimeError:  # the loop is closed
+        begun.close()
+        raise
 
 
 def done(result: Any) -> Any:

@@ -201,7 +201,7 @@ class Arbiter:
     @property
     def sockets(self) -> CircusSockets:
         """By name; while it runs also those of the configuration file."""
-        if self._behind is not None:
+        if self._behind is not None and self._behind.is_running:
             now = {each.name: each for each in self._behind.sockets.values()}
             for name in self._sockets.keys() - now:
                 del self._sockets[name]
@@ -417,9 +417,11 @@ class Arbiter:
                 face=self,
                 with_endpoints=self._has_endpoints,
             )
-        for each in self._sockets.values():
+        for name, each in self._sockets.items():
+            if each.fileno() == -1:  # it was closed at the end of an earlier run
+                self._sockets[name] = each.renew()
             if each.name.lower() not in core.sockets:
-                core.sockets.add(each)
+                core.sockets.add(self._sockets[name])
         self._waiting = {each.name.lower(): each for each in self._given}
         self._behind = core
 
@@ -466,6 +468,7 @@ class Arbiter:
         loop = self.loop
         outcome: asyncio.Future[bool] = loop.asyncio_loop.create_future()
         task = loop.asyncio_loop.create_task(self._live(cb))
+        handler = SysHandler(self.ctrl) if _is_main_thread() else None
         is_inside = True
 
         def leave(_: object) -> None:
@@ -479,6 +482,8 @@ class Arbiter:
         finally:
             is_inside = False
             error = _failure(task)
+            if handler is not None:
+                handler.stop()
             if before is not None:
                 os.umask(before)
         if not task.done():  # somebody stopped the loop
@@ -492,15 +497,8 @@ class Arbiter:
         return outcome
 
     async def _live(self, cb: Callable[[Any], object] | None) -> None:
-        handler = None
-        if threading.current_thread() is threading.main_thread():
-            handler = SysHandler(self.ctrl)
-        try:
-            await self._begin(cb)
-            await self._life
-        finally:
-            if handler is not None:
-                handler.stop()
+        await self._begin(cb)
+        await self._life
 
     async def _begin(self, cb: Callable[[Any], object] | None) -> bool:
         """Open, and wait until all watchers have been started, or it ends before that."""
@@ -508,9 +506,9 @@ class Arbiter:
             raise RuntimeError("the arbiter runs already")
         self._restarting = False
         self._up = asyncio.Event()
-        self.initialize()
-        behind = self._running()
         try:
+            self.initialize()
+            behind = self._running()
             await behind.open()
         except BaseException:
             self._ended()
@@ -520,14 +518,13 @@ class Arbiter:
         self._note_watchers()
         self._add_what_the_file_has_not()
         await self._wait_started(behind)
-        if cb is not None:
-            cb(done(None))
+        if cb is not None and self._up.is_set():
+            asyncio.get_running_loop().call_soon(cb, done(None))  # what it raises is its own
         return self._restarting
 
     def _add_what_the_file_has_not(self) -> None:
         for face in list(self._waiting.values()):
             self._running().add_watcher(face.final_config()).start()
-            self._given.append(face)
         self._note_watchers()
 
     async def _wait_started(self, behind: circus_core.Arbiter) -> None:
@@ -564,7 +561,8 @@ class Arbiter:
         if self._behind is not None:
             cores = self._behind.iter_watchers()
             known = dict.fromkeys(self.face_of(core) for core in cores)
-            mine = dict.fromkeys(each for each in self._given if each in known)
+            waiting = set(self._waiting.values())
+            mine = dict.fromkeys(each for each in self._given if each in known or each in waiting)
             self._given[:] = mine | known
             self._forget_those_that_ended(set(cores))
 
@@ -606,6 +604,10 @@ class Arbiter:
 
         result: _T = asyncio.run_coroutine_threadsafe(there(), loop).result()
         return result
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _failure(task: asyncio.Task[Any]) -> BaseException | None:

@@ -224,12 +224,29 @@ def test_without_a_loop_start_blocks_until_somebody_stops_it(tmp_path: Path) -> 
 def test_errors_are_in_the_future(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        arbiter = Arbiter([Watcher("web", "sleep 1000")], endpoint, f"ipc://{tmp_path}/events")
+        web = CircusSocket("web", port=0)
+        arbiter = Arbiter([Watcher("web", "sleep 1000")], endpoint, f"ipc://{tmp_path}/events", sockets=[web])
         future = arbiter.start()
         error = check_future_exception_and_log(future)
     assert error is not None
     assert "in use" in str(error)
     assert arbiter.loop.run_sync(arbiter._emergency_stop) is None
+    assert arbiter.start(lambda _: arbiter.stop()).result() is False  # nothing was lost: it works now
+    assert (arbiter.statuses(), list(arbiter.sockets)) == ({"web": "stopped"}, ["web"])
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_what_a_callback_raises_does_not_end_the_arbiter(tmp_path: Path) -> None:
+    arbiter = made(tmp_path, Watcher("web", "sleep 1000"))
+    told: list[Any] = []
+
+    def up(_: Any) -> None:
+        arbiter.loop.asyncio_loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        arbiter.loop.add_callback(arbiter.stop)
+        raise ValueError("oops")
+
+    assert arbiter.start(up).result() is False
+    assert [str(each) for each in told] == ["oops"]
 
 
 @pytest.mark.usefixtures("own_loop")

@@ -27,9 +27,11 @@ finally:
 AROUND = """
 import functools, sys, threading
 import {package} as package
+from circus_core.testing.circusd import until
 
 def stop_when_told(arbiter):
     sys.stdin.readline()
+    until(lambda: arbiter.statuses() == {{"myprogram": "active"}})
     print(arbiter.numprocesses(), arbiter.statuses(), flush=True)
     arbiter.stop()
 
