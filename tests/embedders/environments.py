@@ -38,4 +38,4 @@ class Environment:
             )
         asked = [str(self.programs / "python"), "-c", _WHOSE_CIRCUS]
         found = Path(json.loads(subprocess.run(asked, capture_output=True, check=True, cwd="/").stdout))
-        assert found.is_relative_to(ROOT / "circus_plugins" / "compat"), found
+        assert found.resolve().is_relative_to(ROOT / "circus_plugins" / "compat"), found

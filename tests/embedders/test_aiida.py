@@ -114,6 +114,13 @@ def shown_workers(status: str) -> list[int]:
     return [int(pid) for pid in rows]
 
 
+def test_aiida_finds_the_distributions_that_it_requires() -> None:
+    AIIDA.require()
+    checking = [str(AIIDA.programs / "python"), "-m", "pip", "check"]
+    done = subprocess.run(checking, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_verdi_starts_watches_resizes_restarts_and_stops_its_daemon(verdi: Verdi) -> None:
     assert "Starting the daemon with 2 workers... OK" in verdi("daemon", "start", "2")
     daemon = verdi.pid()
