@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
@@ -45,7 +44,6 @@ _SECURITY: Final = {
     "Cache-Control": "no-store",
 }
 _STATIC: Final = Path(str(files("circus_httpd"))) / "static"
-_BASE: Final = "__BASE__"
 _MONTH: Final = 30 * 86400
 _NOT_BUILT: Final = """<!doctype html>
 <meta charset="utf-8"><title>circushttpd</title>
@@ -85,10 +83,11 @@ def make_application(services: Services) -> tornado.web.Application:
         (rf"{prefix}/api/live", _LiveHandler, about),
         (rf"{prefix}/api/(.*)", _ApiHandler, about),
         (rf"{prefix}/static/(.*)", _StaticHandler, about | {"path": str(_STATIC)}),
-        (rf"{prefix}/.*", _PageHandler, about),
+        (rf"{prefix}/", _PageHandler, about),
+        (rf"{prefix}/.*", _ToPageHandler, about),
     ]
     if prefix:
-        handlers.append((prefix, _PrefixHandler, about))
+        handlers.append((prefix, _ToPageHandler, about))
     return tornado.web.Application(
         handlers,
         default_handler_class=_NothingHandler,
@@ -326,7 +325,7 @@ class _StaticHandler(_Checked, tornado.web.StaticFileHandler):
 
 
 class _PageHandler(_Checked):
-    """The page, at every path that is not something else: it knows by itself what to show there."""
+    """The only page: what it shows is in the fragment of its address, what it names is relative to it."""
 
     async def get(self) -> None:
         index = _STATIC / "index.html"
@@ -335,10 +334,12 @@ class _PageHandler(_Checked):
         except OSError:
             html = _NOT_BUILT
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(html.replace(_BASE, escape(f"{self.services.prefix}/")))
+        self.finish(html)
 
 
-class _PrefixHandler(_Checked):
+class _ToPageHandler(_Checked):
+    """Leads from every other address to the page."""
+
     def get(self) -> None:
         self.redirect(f"{self.services.prefix}/")
 
