@@ -372,3 +372,62 @@ def test_of_many_processes_only_those_on_the_screen_are_drawn() -> None:
             assert max(drawn.values()) <= 3
 
     run(test)
+
+
+def test_the_first_line_is_selected_until_somebody_selects_another_which_is_kept_in_sight() -> None:
+    async def test() -> None:
+        app = TopApp(Settings(control="ipc:///nowhere/at/all"))
+        async with app.run_test(size=(100, 12)) as pilot:
+            app.view = View(sort="cpu", is_descending=True, is_flat=True)
+            table = app.query_one(Table)
+
+            def tell(busiest: int) -> None:
+                for pid in range(50):
+                    cpu = 99.0 if pid == busiest else float(50 - pid)
+                    stat = {"pid": pid, "cpu": cpu, "name": None}
+                    app.session.model.apply_stat("w", pid, stat, time.monotonic())
+                app._draw()
+
+            tell(busiest=0)
+            tell(busiest=30)
+            assert table.selected is table.rows[0]
+            assert table.selected.name == "w:30"
+            await pilot.press("down")
+            chosen = table.rows[1].name
+            for _ in range(3):
+                await pilot.press("o")  # the other way round: to the end, and back
+                assert table.selected is not None
+                assert table.selected.name == chosen
+                at = table.rows.index(table.selected)
+                assert table.scroll_y <= at < table.scroll_y + table.size.height
+            await pilot.press("home")
+            tell(busiest=40)
+            assert table.selected is table.rows[0]
+
+    run(test)
+
+
+def test_a_long_trouble_is_told_in_full() -> None:
+    async def test() -> None:
+        app = TopApp(Settings(control="ipc:///nowhere/at/all"))
+        async with app.run_test(size=(60, 20)) as pilot:
+            text = "start web: " + " ".join(f"word{number}" for number in range(15))
+            app.say(text, is_good=False)
+            await pilot.pause()
+            lines = [strip.text for strip in app.screen._compositor.render_strips()]
+            assert "word14" in "".join(lines)
+            await pilot.press("down")
+            await pilot.pause()
+            assert "word14" not in "".join(strip.text for strip in app.screen._compositor.render_strips())
+
+    run(test)
+
+
+def test_ctrl_c_ends_it_also_while_something_is_typed() -> None:
+    async def test() -> None:
+        app = TopApp(Settings(control="ipc:///nowhere/at/all"))
+        async with app.run_test() as pilot:
+            await pilot.press("slash", "x", "ctrl+c")
+            assert app.return_code == 0
+
+    run(test)

@@ -20,7 +20,7 @@ from textual.widgets import Input
 
 from circus_core import CallTimeoutError, CircusError, Tunnel, UnreachableError, open_tunnel
 from circus_stats.top.actions import ACTIONS, Action, Target, outcome, target_of
-from circus_stats.top.bars import Bar, Headings
+from circus_stats.top.bars import Bar, Details, Headings
 from circus_stats.top.columns import Looks, heading
 from circus_stats.top.dialogs import Choice, Help, Question
 from circus_stats.top.figures import age_text, clean, end_text
@@ -45,6 +45,9 @@ _SHOWN: Final = 10.0
 _ACTION_PATIENCE: Final = 60.0
 """Seconds that the outcome of an action is waited for; it goes on anyway."""
 
+_KEY_NAMES: Final = {"+": "plus", "-": "minus"}
+"""What Textual calls them."""
+
 _KEYS: Final = (
     ("arrows j k", "select; page up, page down, home, end"),
     ("left right", "collapse and expand; space turns"),
@@ -68,7 +71,8 @@ class TopApp(App[int]):
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,ctrl+c,ctrl+q", "quit", priority=False),
+        Binding("q", "quit"),
+        Binding("ctrl+c,ctrl+q", "quit", priority=True),  # also where something is typed
         Binding("question_mark,f1", "help"),
         Binding("slash", "filter"),
         Binding("escape", "show_all"),
@@ -81,11 +85,8 @@ class TopApp(App[int]):
         Binding("p", "pause"),
         Binding("C", "log_in"),
         Binding("ctrl+z", "suspend_process"),
-        *(Binding(_name, f"act('{_command}')") for _name, _command in (
-            ("s", "start"), ("S", "stop"), ("r", "restart"), ("R", "reload"),
-            ("plus", "incr"), ("minus", "decr"), ("K", "kill"), ("x", "signal"),
-        )),
-    ]  # fmt: skip
+        *(Binding(_KEY_NAMES.get(each.key, each.key), f"act('{each.command}')") for each in ACTIONS),
+    ]
 
     def __init__(self, settings: Settings, tunnel: Tunnel | None = None, glyphs: Glyphs = BLOCKS) -> None:
         super().__init__(ansi_color=True)
@@ -103,7 +104,7 @@ class TopApp(App[int]):
         self._headings = Headings(KEY + Style(underline=True))
         self._table = Table(self._looks())
         self._filter = Input(id="filter", placeholder="filter", select_on_focus=False, compact=True)
-        self._details = Bar(more=glyphs.more)
+        self._details = Details(more=glyphs.more)
         self._key_bar = Bar(more=glyphs.more)
 
     def compose(self) -> ComposeResult:
@@ -156,10 +157,12 @@ class TopApp(App[int]):
 
     def _draw_details(self) -> None:
         text, style = self._message
-        if not text or time.monotonic() >= self._message_until:
-            text, style = _details(self._table.selected), FAINT
+        if text and time.monotonic() < self._message_until:
+            self._details.tell(text, style)
+            return
         filtered = f" filter: {clean(self.view.filter)} " if self.view.filter else ""
-        self._details.show([(f" {text}", style)], (filtered, KEY) if filtered else None)
+        left = f" {_details(self._table.selected)}"
+        self._details.show([(left, FAINT)], (filtered, KEY) if filtered else None)
 
     def _draw_keys(self) -> None:
         """Show the most important keys; those of what is not allowed are dim."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,9 +15,11 @@ from textual.widget import Widget
 
 from circus_stats.top.columns import Column, fit, sortable
 
-__all__ = ["Bar", "Headings"]
+__all__ = ["Bar", "Details", "Headings"]
 
 Part = tuple[str, Style]
+
+_LINES: Final = 4
 
 
 class Bar(Widget):
@@ -60,6 +62,38 @@ class Bar(Widget):
             segments.append(Segment(text, self._style + style))
             room -= length
         return segments
+
+
+class Details(Bar):
+    """A bar that grows for a message: up to four lines, so that the way out of a trouble can be read."""
+
+    DEFAULT_CSS: ClassVar[str] = "Details { height: 1; width: 100%; }"
+
+    def __init__(self, *, more: str = "…") -> None:
+        super().__init__(more=more)
+        self._lines: Sequence[str] = ()
+        self._message_style = Style()
+
+    def tell(self, text: str, style: Style) -> None:
+        """Show a message instead of what a bar shows."""
+        lines = chop_cells(text, max(1, self.size.width - 2))[:_LINES]
+        if (lines, style) != (self._lines, self._message_style):
+            self._lines, self._message_style = lines, style
+            self.styles.height = max(1, len(lines))
+            self.refresh()
+
+    def show(self, left: Sequence[Part], right: Part | None = None) -> None:
+        if self._lines:
+            self._lines = ()
+            self.styles.height = 1
+            self.refresh()
+        super().show(left, right)
+
+    def render_line(self, y: int) -> Strip:
+        if not self._lines:
+            return super().render_line(y)
+        text = f" {self._lines[y]} " if y < len(self._lines) else ""
+        return Strip([Segment(text, self._message_style)]).adjust_cell_length(self.size.width)
 
 
 class Headings(Widget):

@@ -33,7 +33,7 @@ class Question(ModalScreen[bool]):
     DEFAULT_CSS: ClassVar[str] = _BOX.format(name="Question") + "Question Static { width: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,Y", "answer(True)"),
-        Binding("n,N,escape,enter,q,ctrl+c", "answer(False)"),
+        Binding("n,N,escape,enter,q", "answer(False)"),
     ]
 
     def __init__(self, question: str, *, is_ascii: bool) -> None:
@@ -60,7 +60,7 @@ class Choice(ModalScreen[str | None]):
     Choice OptionList, Choice OptionList:focus { border: none; padding: 0; }
     """
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+c", "leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave")]
 
     def __init__(self, target: str, *, is_ascii: bool) -> None:
         super().__init__(classes="ascii" if is_ascii else None)
@@ -85,7 +85,7 @@ class Help(ModalScreen[None]):
     DEFAULT_CSS: ClassVar[str] = (
         _BOX.format(name="Help") + "Help > .box { width: 80; } Help Static { width: 100%; }"
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter,ctrl+c", "leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "leave")]
 
     def __init__(self, keys: Sequence[tuple[str, str]], note: str, *, is_ascii: bool) -> None:
         """`note` is shown below the keys."""

@@ -97,7 +97,7 @@ class Lines(ScrollView, can_focus=True):
 class Output(Screen[None]):
     """Follows what a watcher prints, or one process of it, until it is left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,l,ctrl+c", "leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,l", "leave")]
 
     def __init__(self, session: Session, target: Target) -> None:
         super().__init__()

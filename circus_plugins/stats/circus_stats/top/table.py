@@ -23,7 +23,11 @@ __all__ = ["Table"]
 
 
 class Table(ScrollView, can_focus=True):
-    """Shows rows, one of them selected. The selection stays with what it is about, wherever that moves."""
+    """Shows rows, one of them selected.
+
+    The selection stays with what it is about, wherever that moves, and is kept in sight. As long as nobody
+    has selected anything, and after the key for the first line, it is the first line, whatever is there.
+    """
 
     DEFAULT_CSS: ClassVar[str] = "Table { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }"
 
@@ -56,6 +60,7 @@ class Table(ScrollView, can_focus=True):
         self.columns: list[tuple[Column, int]] = []
         self._looks = looks
         self._cursor = 0
+        self._is_chosen = False
         self._is_stale = False
 
     @property
@@ -65,10 +70,12 @@ class Table(ScrollView, can_focus=True):
 
     def show(self, rows: Sequence[Row], looks: Looks, *, is_stale: bool) -> None:
         """Show these rows from now on; `is_stale`: they tell of the past."""
-        before = self.selected
+        before, was_in_sight = self.selected, self._is_in_sight()
         self.rows, self._looks, self._is_stale = rows, looks, is_stale
-        self._cursor = self._place_of(before)
+        self._cursor = self._place_of(before) if self._is_chosen else 0
         self.fit_columns()
+        if was_in_sight and self._is_chosen:
+            self._bring_into_sight()
 
     def fit_columns(self) -> None:
         """Fit the columns to the rows and the width."""
@@ -108,13 +115,22 @@ class Table(ScrollView, can_focus=True):
     def select(self, at: int) -> None:
         """Select the row at a place, the nearest one if there is none, and show it."""
         self._cursor = max(0, min(at, len(self.rows) - 1))
+        self._is_chosen = True
+        self._bring_into_sight()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def _is_in_sight(self) -> bool:
+        top = round(self.scroll_y)
+        return top <= self._cursor < top + self.scrollable_content_region.height
+
+    def _bring_into_sight(self) -> None:
+        """Scroll as little as is needed to show the selected row."""
         top, height = round(self.scroll_y), self.scrollable_content_region.height
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False, immediate=True)
         elif self._cursor >= top + height:
             self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
-        self.refresh()
-        self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
         self.select(self._cursor + by)
@@ -124,6 +140,7 @@ class Table(ScrollView, can_focus=True):
 
     def action_go(self, to: int) -> None:
         self.select(to if to >= 0 else len(self.rows) - 1)
+        self._is_chosen = to != 0
 
     # -- the tree ----------------------------------------------------------------------------------------
 
@@ -159,4 +176,5 @@ class Table(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.fit_columns()
-        self.select(self._cursor)
+        if self._is_chosen:
+            self._bring_into_sight()
