@@ -14,6 +14,7 @@ import { Shell } from "./shell";
 import { Confirmation } from "./ui/confirm";
 import { Empty, Loading } from "./ui/empty";
 import { Messages } from "./ui/messages";
+import { Mishap } from "./ui/mishap";
 import { cut } from "./ui/name";
 
 /** The login, or the pages for as long as the session lasts. */
@@ -52,7 +53,7 @@ function Pages(): JSX.Element {
   return (
     <Shell>
       <div key={key} class={`page page-${shown.page}`}>
-        {content(shown)}
+        <Mishap>{content(shown)}</Mishap>
       </div>
     </Shell>
   );
