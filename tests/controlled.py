@@ -32,6 +32,8 @@ from circus_core.reconfigure import Outlook, Reload
 from circus_core.states import ProcessState, WatcherState
 
 ROOT = Path(__file__).parents[1]
+MOST = 1000
+"""Processes that a watcher comes up to: whoever wishes for a thousand millions does not get them."""
 
 AN_INFO: Mapping[str, Any] = {
     "mem_info1": "1.48M",
@@ -196,7 +198,7 @@ class FakeWatcher:
         return self.arbiter.later(None)
 
     def _fill(self) -> None:
-        while len(self.processes) < self.numprocesses:
+        while len(self.processes) < min(self.numprocesses, MOST):
             pid = self.arbiter.next_pid()
             self.processes[pid] = FakeProcess(pid, len(self.processes) + 1)
         while len(self.processes) > self.numprocesses:
