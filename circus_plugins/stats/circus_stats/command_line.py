@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--max-cpu",
         type=_percent,
-        default=10.0,
+        default=25.0,
         metavar="PERCENT",
         help="of a core that looking may take: with many processes it is done less often (%(default)s)",
     )

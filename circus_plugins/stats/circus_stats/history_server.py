@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from circus_stats.history import HOUR, History
+from circus_stats.history import ACTIVITY, FIGURES, HOUR, History
 
 __all__ = ["HISTORY_VARIABLE", "ask_history", "is_one_of_us", "serve_history"]
 
@@ -87,8 +87,14 @@ def is_one_of_us(peer: socket.socket) -> bool:
 
 def _answer(history: History, line: bytes) -> bytes:
     question = json.loads(line)
-    wanted = {"name": question.get("name"), "seconds": float(question.get("seconds") or HOUR)}
-    if question.get("series"):
-        wanted["series"] = question["series"]
-    histories = history.past(time.monotonic(), time.time(), **wanted)
+    if not isinstance(question, dict):
+        raise ValueError("a question is an object")
+    series = question.get("series") or FIGURES + ACTIVITY
+    histories = history.past(
+        time.monotonic(),
+        time.time(),
+        name=question.get("name"),
+        seconds=float(question.get("seconds") or HOUR),
+        series=[str(each) for each in series],
+    )
     return json.dumps({"histories": histories}).encode() + b"\n"

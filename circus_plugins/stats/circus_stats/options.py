@@ -53,7 +53,7 @@ OPTIONS: Final = (
         "stats_max_cpu",
         Kind("a number from 0.1 to 100", _percent),
         "Percent of a core that taking statistics may use: with many processes they are taken less often.",
-        default=10.0,
+        default=25.0,
     ),
     _option(
         "stats_pss",

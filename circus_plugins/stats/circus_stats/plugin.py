@@ -115,7 +115,7 @@ def _arguments(arbiter: ArbiterConfig) -> Iterator[str]:
     yield from ("--pubsub", reachable(arbiter.pubsub_endpoint, _HERE))
     yield from ("--statspoint", str(options["stats_endpoint"]))
     yield from ("--interval", f"{options.get('stats_interval', 1.0):g}")
-    yield from ("--max-cpu", f"{options.get('stats_max_cpu', 10.0):g}")
+    yield from ("--max-cpu", f"{options.get('stats_max_cpu', 25.0):g}")
     if options.get("stats_pss"):
         yield "--pss"
     yield from ("--auth", arbiter.auth)

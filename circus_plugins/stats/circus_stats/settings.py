@@ -26,7 +26,7 @@ class Settings:
     pubsub: str
     statspoint: str
     interval: float = 1.0
-    share: float = 0.1
+    share: float = 0.25
     with_pss: bool = False
     access: ArbiterConfig = field(default_factory=ArbiterConfig)
     fds: tuple[int, ...] = ()

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import json
+import os
+import secrets
+import socket
+import time
 import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 
 from circus_stats.history import FIGURES, HOUR, History, Ring
+from circus_stats.history_server import ask_history, serve_history
+
+T = TypeVar("T")
 
 
 def past(ring: Ring, now: float, seconds: float) -> list[float | None]:
@@ -100,3 +112,105 @@ def test_a_watcher_takes_no_more_than_sixteen_kib_however_long_it_lives() -> Non
     finally:
         tracemalloc.stop()
     assert size < 20 * 1024
+
+
+# Who may ask
+
+
+def ask(name: str, question: str = '{"name": "web"}') -> str:
+    """Ask as a stranger would, who does not care whom; nothing if the connection is ended."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        try:
+            client.connect(f"\0{name}")
+            client.sendall(question.encode() + b"\n")
+            return client.makefile().read()
+        except ConnectionError:
+            return ""
+
+
+@contextmanager
+def nobody(work: Callable[[int], object]) -> Iterator[int]:
+    """Give the pid of a child that does something as another user; exit status 0 if it returns true.
+
+    `work` gets a descriptor to tell that it is ready.
+    """
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setuid(65534)
+            os._exit(0 if work(told) else 1)
+        finally:
+            os._exit(2)
+    os.close(told)
+    try:
+        assert os.read(ready, 1)
+        yield child
+    finally:
+        os.close(ready)
+
+
+async def served(work: Callable[[str], T], name: str = "") -> T:
+    """Do something on a thread while the past is told under a name."""
+    history = History()
+    put(history, "web", time.monotonic())
+    name = name or f"circus-test-{secrets.token_hex(8)}"
+    server = await serve_history(history, name)
+    assert server is not None
+    try:
+        return await asyncio.to_thread(work, name)
+    finally:
+        server.close()
+
+
+def test_the_past_is_told_to_our_own_user() -> None:
+    told = asyncio.run(served(ask))
+    assert json.loads(told)["histories"]["web"]["series"]["cpu"][-1] == 1.0
+
+
+@pytest.mark.parametrize("question", ["", "[]", "{", '{"seconds": "x"}', "x" * 100_000])
+def test_a_question_that_makes_no_sense_has_no_answer(question: str) -> None:
+    answer, next_answer = asyncio.run(served(lambda name: (ask(name, question), ask(name))))
+    assert answer == ""
+    assert "web" in next_answer
+
+
+@pytest.mark.root
+def test_other_users_are_told_nothing() -> None:
+    name = f"circus-test-{secrets.token_hex(8)}"
+    begin, begun = os.pipe()
+
+    def stranger(told: int) -> bool:
+        os.write(told, b".")
+        os.read(begin, 1)
+        return ask(name) == ""
+
+    def let_it_ask(_: str) -> int:
+        os.write(begun, b".")
+        return os.waitpid(child, 0)[1]
+
+    with nobody(stranger) as child:
+        assert asyncio.run(served(let_it_ask, name)) == 0
+    os.close(begin)
+    os.close(begun)
+
+
+@pytest.mark.root
+def test_a_program_of_another_user_that_has_the_name_is_not_believed() -> None:
+    name = f"circus-test-{secrets.token_hex(8)}"
+
+    def impostor(told: int) -> bool:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"\0{name}")
+            server.listen()
+            server.settimeout(20)
+            os.write(told, b".")
+            connection, _ = server.accept()
+            return connection.recv(1000) == b""
+
+    with nobody(impostor) as child:
+        with pytest.raises(PermissionError, match="another user"):
+            asyncio.run(ask_history(name, {}))
+        assert os.waitpid(child, 0)[1] == 0
