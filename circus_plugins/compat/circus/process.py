@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 import psutil
 
 import circus_core
-from circus_core import plan_process, start_process
+from circus_core import ProcessState, plan_process, start_process
 
 if TYPE_CHECKING:
     from circus.watcher import Watcher
@@ -80,7 +80,7 @@ class Process:
         self.watcher = watcher
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
-        self.stopping = False
+        self._is_told_to_stop = False
         self.pipe_stdout = pipe_stdout
         self.pipe_stderr = pipe_stderr
         self.close_child_stdin = close_child_stdin
@@ -165,6 +165,12 @@ class Process:
         return self._started().started
 
     @property
+    def stopping(self) -> bool:
+        """It was told to stop."""
+        is_stopping = self._core is not None and self._core.state is ProcessState.STOPPING
+        return self._is_told_to_stop or is_stopping
+
+    @property
     def username(self) -> str | None:
         return psutil.Process(self.pid).username() if self.is_alive() else None
 
@@ -224,7 +230,7 @@ class Process:
         if not self._is_ours and self.watcher is not None:
             self.watcher.kill_process(self)
             return
-        self.stopping = True
+        self._is_told_to_stop = True
         if self._core is not None and self.poll() is None:
             self._core.stop(_GRACE)
         self.close_output_channels()

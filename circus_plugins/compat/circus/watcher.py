@@ -496,10 +496,9 @@ class Watcher:
     def kill_process(
         self, process: Process, stop_signal: int | None = None, graceful_timeout: float | None = None
     ) -> Any:
-        """F: stop a process, which is replaced if it is still wanted; of False if it was gone already."""
-        if self._core is None or process.pid not in self._core.processes:
+        """F: stop a process, which is replaced if it is still wanted; of False if that was done before."""
+        if self._core is None or process.pid not in self._core.processes or process.stopping:
             return done(False)
-        process.stopping = True
         return self._then(self._core.kill(process.pid, stop_signal, graceful_timeout), True)
 
     def kill_processes(self, stop_signal: int | None = None, graceful_timeout: float | None = None) -> Any:

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +43,12 @@ def own_loop() -> Iterator[None]:
 
 def made(folder: Path, *watchers: Watcher, **options: Any) -> Arbiter:
     return Arbiter(list(watchers), f"ipc://{folder}/control", f"ipc://{folder}/events", **options)
+
+
+async def until_true(claim: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not claim():
+            await asyncio.sleep(0.01)
 
 
 def test_it_runs_in_the_loop_of_its_host_and_does_what_it_did(tmp_path: Path) -> None:
@@ -87,14 +93,16 @@ async def of_a_watcher(web: Watcher) -> None:
     pids = web.pids
     assert await web.reload() == {"stopped": pids, "started": web.pids, "kept": []}
     process = web.processes[web.pids[0]]
-    assert await web.kill_process(process) is True
+    killing = web.kill_process(process)
+    assert process.stopping
+    assert await web.kill_process(process) is False
+    assert await killing is True
     assert process.pid not in web.pids
     assert await web.kill_process(process) is False
     web.send_signal(process.pid, signal.SIGTERM)  # it is gone, which does not matter
     killed = web.pids[0]
     web.send_signal(killed, signal.SIGKILL)
-    while killed in web.pids:
-        await asyncio.sleep(0.01)
+    await until_true(lambda: killed not in web.pids)
     await web.manage_processes()
     assert len(web) == 2
     action = web.set_opt("cmd", "sleep 1001")
@@ -340,21 +348,20 @@ def test_programs_publish_reload_with_preparation_and_react_to_signals(tmp_path:
                 return next(found for found in consumer if found[0].endswith((b".shout", b".reload")))
 
         hearing = asyncio.ensure_future(asyncio.to_thread(heard))
-        while not hearing.done():  # until the subscription has come through
-            web.notify_event("shout", {"what": "hey"})
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while not hearing.done():  # until the subscription has come through
+                web.notify_event("shout", {"what": "hey"})
+                await asyncio.sleep(0.01)
         topic, message = hearing.result()
         assert (topic, json.loads(message)) == (b"watcher.my_web.shout", {"what": "hey"})
         handler = SysHandler(arbiter.ctrl)
         try:
             pids = web.pids
             os.kill(os.getpid(), signal.SIGHUP)
-            while not set(web.pids).isdisjoint(pids) or not web.pids:
-                await asyncio.sleep(0.01)
+            await until_true(lambda: bool(web.pids) and set(web.pids).isdisjoint(pids))
             assert prepared == [web]
             os.kill(os.getpid(), signal.SIGTERM)
-            while arbiter.running:
-                await asyncio.sleep(0.01)
+            await until_true(lambda: not arbiter.running)
         finally:
             handler.stop()
         await arbiter.stop()
