@@ -294,23 +294,30 @@ def test_leaving_the_loop_of_a_consumer_ends_it(daemon: Daemon) -> None:
 def test_a_stats_streamer_publishes_what_a_stats_client_yields(daemon: Daemon, tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/stats"
     streamer = StatsStreamer(daemon.endpoint, daemon.pubsub_endpoint, endpoint, delay=0.05)
-    running = threading.Thread(target=streamer.start)
-    running.start()
     client = StatsClient(endpoint)
+
+    def run() -> None:
+        try:
+            streamer.start()
+        finally:
+            client.stop()  # should it end too early, so does what waits for it
+
+    running = threading.Thread(target=run)
+    running.start()
+    wanted = {None, *map(str, daemon.watcher("quiet").pids())}
+    seen: set[str | None] = set()
     try:
-        pids = sorted(map(str, daemon.watcher("quiet").pids()))
-        seen: set[str | None] = set()
         for watcher, subtopic, stat in client:
             if watcher == "quiet":
                 seen.add(subtopic)
                 assert "cpu" in stat
-            if seen >= {None, *pids}:
+            if seen >= wanted:
                 break
     finally:
-        client.stop()
         streamer.stop()
         running.join(20)
         streamer.loop.close()
+    assert seen >= wanted
     assert not running.is_alive()
 
 
@@ -329,8 +336,15 @@ def test_the_clients_of_the_readme_do_what_they_say(
 ) -> None:
     code = section("### Clients")
     code = code.replace("ipc://ctl", daemon.endpoint).replace("ipc://pub", daemon.pubsub_endpoint)
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == "['process_pid', 'time']\n2\n"
+    end = threading.Event()
+    teller = threading.Thread(target=lambda: until(lambda: end.is_set() or not tell_of_web(daemon)))
+    teller.start()
+    try:
+        exec(compile(code, "README.md", "exec"), {})
+    finally:
+        end.set()
+        teller.join(20)
+    assert capsys.readouterr().out == "1\nwatcher.web.updated ['time']\n"
 
 
 def test_the_sections_of_the_readme_are_fine(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from circus.plugins import CircusPlugin, get_plugin_cmd
 from circus.plugins.statsd import BaseObserver, StatsdEmitter
 from circus.plugins.watchdog import WatchDog
+from circus_core import ReceivedEvent
 
 CONFIG = "name:plugin:mine:::say:it's $HOME"
 ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", 5.0)
@@ -35,8 +36,20 @@ def test_a_subclass_with_a_handle_recv_gets_events_by_it() -> None:
     class Loud(Quiet):
         pass
 
+    class Hears:
+        def handle_recv(self, data: list[bytes]) -> None:
+            pass
+
+    class Mixed(Hears, WatchDog):
+        pass
+
+    class Modern(WatchDog):
+        def handle_event(self, event: ReceivedEvent) -> None:
+            pass
+
     assert WatchDog.handle_event is not CircusPlugin.handle_event
-    for each in (Quiet, Loud):
+    assert Modern.handle_event is not CircusPlugin.handle_event
+    for each in (Quiet, Loud, Mixed):
         assert each.handle_event is CircusPlugin.handle_event
 
 

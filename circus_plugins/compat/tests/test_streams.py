@@ -63,11 +63,19 @@ def test_a_subclass_with_a_call_of_its_own_is_called_with_every_chunk() -> None:
     class Plain(FileStream):
         pass
 
+    class Counting:
+        def __call__(self, chunk: Any) -> None:
+            pass
+
+    class Mixed(Counting, FileStream):
+        pass
+
     class Fancy(FancyStdoutStream):
         def __call__(self, chunk: Any) -> None:
             pass
 
-    assert [callable(getattr(each, "take", None)) for each in (Upper, Plain, Fancy)] == [False, True, False]
+    made = (Upper, Plain, Mixed, Fancy)
+    assert [callable(getattr(each, "take", None)) for each in made] == [False, True, False, False]
 
 
 def test_get_stream_makes_what_a_configuration_asks_for(tmp_path: Path) -> None:

@@ -114,11 +114,11 @@ def own_commands() -> dict[str, type[Command]]:
 
 
 def get_commands() -> dict[str, Command]:
-    """Return all commands by name: those that are installed, and those that the program has imported."""
+    """Return all commands by name: those that the program has imported, and those that are installed."""
     from circus.commands.installed import installed_commands
 
     own = {name: command() for name, command in own_commands().items()}
-    return {**installed_commands(), **own}
+    return {**own, **installed_commands()}
 
 
 def _below(kind: type[Command]) -> Iterator[type[Command]]:

@@ -15,7 +15,9 @@ class ReceivingPlugin(CircusPlugin):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "handle_recv" in vars(cls) and "handle_event" not in vars(cls):
+        receiver = _owner(cls, "handle_recv")
+        order = cls.__mro__.index
+        if receiver is not ReceivingPlugin and order(receiver) < order(_owner(cls, "handle_event")):
             cls.handle_event = CircusPlugin.handle_event  # type: ignore[method-assign]
 
     def handle_recv(self, data: list[bytes]) -> Awaitable[None] | None:
@@ -30,3 +32,8 @@ class ReceivingPlugin(CircusPlugin):
         classes = [each for each in type(self).__mro__ if each is not CircusPlugin]
         found = (vars(each)["handle_event"] for each in classes if "handle_event" in vars(each))
         return next(each for each in found if each is not CircusPlugin.handle_event)
+
+
+def _owner(cls: type, method: str) -> type:
+    """Return the class that a class has a method from."""
+    return next(each for each in cls.__mro__ if method in vars(each))

@@ -15,5 +15,10 @@ class CalledStream:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__call__" in vars(cls) and "take" not in vars(cls):
+        if _place(cls, "__call__") < _place(cls, "take"):
             cls.take = None  # type: ignore[attr-defined]  # the daemon calls streams without it
+
+
+def _place(cls: type, method: str) -> int:
+    """Return how far up a class has a method from."""
+    return next(place for place, each in enumerate(cls.__mro__) if method in vars(each))

@@ -1,7 +1,7 @@
 """Commands and a hook as they are found in the field: what registers itself when it is imported."""
 
 # mypy: ignore-errors
-# ruff: noqa
+# ruff: noqa: I001, RUF005, RUF012, UP008, UP031  as they were written
 
 from circus import logger
 from circus.commands.base import Command

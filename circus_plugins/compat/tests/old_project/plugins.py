@@ -1,7 +1,7 @@
 """Plugins as they are found in the field."""
 
 # mypy: ignore-errors
-# ruff: noqa
+# ruff: noqa: SIM115, UP008, UP031  as they were written
 
 import json
 import warnings
@@ -17,6 +17,7 @@ from circus.plugins.statsd import BaseObserver, StatsdEmitter
 from circus.util import bytes2human, to_bool
 
 
+# fmt: off
 class Logger(CircusPlugin):
 
     name = 'logger'
@@ -36,6 +37,9 @@ class Logger(CircusPlugin):
         watcher_name, action, msg = self.split_data(data)
         msg_dict = self.load_message(msg)
         self.file.write('%s %s::%r\n' % (action, watcher_name, msg_dict))
+
+
+# fmt: on
 
 
 class Restarter(CircusPlugin):

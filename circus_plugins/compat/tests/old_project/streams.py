@@ -1,7 +1,7 @@
 """Streams as they are found in the field."""
 
 # mypy: ignore-errors
-# ruff: noqa
+# ruff: noqa: F401, SIM115, UP008, UP031  as they were written
 
 import os
 
