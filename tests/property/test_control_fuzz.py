@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.controlled import Peers, Served, kernel_commands
+from tests.property.effort import examples
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -79,7 +80,7 @@ def ask(served: Served, peers: Peers, body: bytes) -> dict[str, Any]:
 
 
 SLOW = settings(
-    max_examples=60,
+    max_examples=examples(60),
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -14,6 +14,7 @@ from circus_convert.conversion import Target, convert, write
 from circus_core.config.load import load_or_raise
 from circus_core.config.model import WatcherConfig
 from circus_core.spawning import StandardStreams, spawn_request
+from tests.property.effort import examples
 
 PIECES = (
     *(
@@ -83,7 +84,7 @@ def is_writable(text: str) -> bool:
 @pytest.mark.parametrize("target", ["ini", "toml"])
 @given(words=st.lists(st.one_of(WORDS, ANY_TEXT), min_size=1, max_size=4))
 @example(words=["a b", "", "$WID", "x\ny", "((circus.wid))"])
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_command_of_supervisor_keeps_its_words(target: Target, words: list[str]) -> None:
     command = shlex.join(words)
     if not is_writable(command) or any(mark in command for mark in "\v\f\x1c\x1d\x1e\x85\u2028\u2029"):
@@ -99,7 +100,7 @@ def test_a_command_of_supervisor_keeps_its_words(target: Target, words: list[str
 @pytest.mark.parametrize("target", ["ini", "toml"])
 @given(line=st.one_of(WORDS, ANY_TEXT).map(lambda text: " ".join(text.split())).filter(bool))
 @example(line="cd x ; exec run $WID --port=$PORT")
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_line_of_a_procfile_reaches_the_shell_as_it_is(target: Target, line: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -111,7 +112,7 @@ def test_a_line_of_a_procfile_reaches_the_shell_as_it_is(target: Target, line: s
 
 @given(value=st.one_of(WORDS, ANY_TEXT).filter(lambda text: "((circus" not in text.lower()))
 @example(value="$$(circus.env.HOME) $HOME $x ")
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_variable_of_a_dotenv_keeps_its_value(value: str) -> None:
     value = value.replace("\n", " ")
     value = (

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from circus_core.observed import UNKILLABLE
 from circus_core.plan import SPAWNS_AT_ONCE, Desired, Policy, Replacement, is_settled, wanted
 from circus_core.states import ProcessState, WatcherState
+from tests.property.effort import examples
 
 from .simulator import GRACE, Simulator, World
 
-SCHEDULES = settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+SCHEDULES = settings(max_examples=examples(10_000), deadline=None, suppress_health_check=list(HealthCheck))
 
 Step = tuple[Any, ...]
 

@@ -15,6 +15,7 @@ from circus_core.commands.properties import Properties
 from circus_core.commands.watcher_options import settable
 from circus_core.errors import CircusError
 from tests.controlled import FakeArbiter, find_command, kernel_commands
+from tests.property.effort import examples
 from tests.property.test_control_fuzz import KEYS, VALUES
 
 NAMES = st.sampled_from(["sleeper", "LAZY", "web one", "*", "[sl]*", "s", "(", "ghost"])
@@ -43,7 +44,7 @@ async def carry_out(name: str, properties: dict[str, Any]) -> Result:
 
 
 @pytest.mark.parametrize("name", sorted(kernel_commands()))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(properties=PROPERTIES)
 def test_a_command_answers_or_refuses(name: str, properties: dict[str, Any]) -> None:
     try:
