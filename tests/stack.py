@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ import psutil
 from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
 
-__all__ = ["EXAMPLES", "PROGRAMS", "Stack", "copy_example", "free_ports", "wait_until"]
+__all__ = ["EXAMPLES", "PROGRAMS", "Stack", "copy_example", "free_ports", "replace_numbers", "wait_until"]
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = Path(sys.executable).parent
@@ -56,11 +57,14 @@ def copy_example(name: str, folder: Path, ports: Iterable[int]) -> dict[int, int
     new = dict(zip(wanted, free_ports(len(wanted)), strict=True))
     for file in folder.iterdir():
         if file.suffix in {".ini", ".py"}:
-            text = file.read_text()
-            for old, number in new.items():
-                text = text.replace(str(old), str(number))
-            file.write_text(text)
+            file.write_text(replace_numbers(file.read_text(), new))
     return new
+
+
+def replace_numbers(text: str, new: Mapping[int, int]) -> str:
+    """Put others in the place of some numbers, all at once: a new one may hold the digits of an old one."""
+    olds = "|".join(map(str, new))
+    return re.sub(rf"(?<!\d)({olds})(?!\d)", lambda match: str(new[int(match[0])]), text)
 
 
 class Stack:

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from tests.stack import EXAMPLES, PROGRAMS, Stack, alive, copy_example, wait_until
+from tests.stack import EXAMPLES, PROGRAMS, Stack, alive, copy_example, free_ports, wait_until
 
 ENDPOINTS = (5555, 5556)
 TESTED = {
@@ -103,7 +104,8 @@ def test_a_program_embeds_the_arbiter(tmp_path: Path) -> None:
 def test_the_tutorial_of_circus_runs_as_it_is_written(tmp_path: Path) -> None:
     (tmp_path / "bin").symlink_to(PROGRAMS)
     ports = copy_example("tutorial", tmp_path, [9999])
-    endpoint = _with_own_endpoints(tmp_path / "circus.ini")
+    config = tmp_path / "circus.ini"
+    endpoint = _with_own_endpoints(config)
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "CIRCUSCTL_ENDPOINT": endpoint}
@@ -124,6 +126,12 @@ def test_the_tutorial_of_circus_runs_as_it_is_written(tmp_path: Path) -> None:
         assert more[:3] == first
         assert len(more) == 4
 
+        assert "circushttpd: active" in run("bin/circusctl", "status").stdout
+        token = run("bin/circushttpd", "token", "--bare").stdout.strip()
+        overview = _ask_dashboard(config, token)
+        assert overview["watchers"]["webapp"]["running"] == 4
+        assert overview["daemon"]["stats"]["is_on"]
+
         family = _family(int(first[0]))
         assert set(map(int, more)) <= {process.pid for process in family}
         assert run("bin/circusctl", "quit").stdout.strip() == "ok"
@@ -141,9 +149,20 @@ def _fetch(port: int) -> bytes:
 
 def _with_own_endpoints(config: Path) -> str:
     """Let the configuration, which names none, have endpoints in its folder; returns the control endpoint."""
-    lines = f"endpoint = ipc://{config.parent}/control\npubsub_endpoint = ipc://{config.parent}/events\n"
+    endpoints = ("endpoint", "pubsub_endpoint", "stats_endpoint")
+    lines = "".join(f"{name} = ipc://{config.parent}/{name}\n" for name in endpoints)
+    lines += f"httpd_port = {free_ports(1)[0]}\n"
     config.write_text(config.read_text().replace("[circus]\n", f"[circus]\n{lines}"))
-    return f"ipc://{config.parent}/control"
+    return f"ipc://{config.parent}/endpoint"
+
+
+def _ask_dashboard(config: Path, token: str) -> Any:
+    """Return the overview that the dashboard gives to who has the token."""
+    port = re.findall(r"httpd_port = (\d+)", config.read_text())[0]
+    url = f"http://localhost:{port}/api/daemons/main/watchers"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
 
 
 def _family(worker: int) -> list[psutil.Process]:

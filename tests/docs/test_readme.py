@@ -20,12 +20,20 @@ import pytest
 
 from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
-from tests.stack import PROGRAMS, free_ports, wait_until
+from tests.stack import PROGRAMS, free_ports, replace_numbers, wait_until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PORTS = (8000, 8001, 5555, 5556)
+# What the environment and the pages are made from: nothing has to be made.
+OLDER_THAN_THE_ENVIRONMENT = (
+    "requirements-dev.txt",
+    "pyproject.toml",
+    "circus_streams/pyproject.toml",
+    "circus_plugins/httpd/hatch_build.py",
+    "circus_plugins/httpd/frontend/package.json",
+)
+PORTS = (8000, 8001, 8080, 5555, 5556, 5557)
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("curl"), reason="the README uses curl"),
@@ -54,7 +62,7 @@ class Place:
             **os.environ,
             "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
             "CIRCUSCTL_ENDPOINT": self.endpoint,
-            "MAKEFLAGS": "--old-file=.venv/.requirements-installed",  # the environment is taken as it is
+            "XDG_STATE_HOME": str(self.folder / "state"),
         }
 
     @property
@@ -63,9 +71,7 @@ class Place:
 
     def moved(self, text: str) -> str:
         """Return text with the ports that are used here."""
-        for shown, used in self.ports.items():
-            text = text.replace(str(shown), str(used))
-        return text
+        return replace_numbers(text, self.ports)
 
     def start(self, command: str, log: Path) -> subprocess.Popen[bytes]:
         """Run a command in a session of its own, as a terminal does."""
@@ -164,11 +170,14 @@ def checkout(tmp_path: Path) -> Place:
         if file.is_file():
             file.write_text(place.moved(file.read_text()))
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "requirements-dev.txt").touch()
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "circus_streams").mkdir()
-    (tmp_path / "circus_streams" / "pyproject.toml").touch()
     (tmp_path / ".venv").symlink_to(sys.prefix)
+    for file in OLDER_THAN_THE_ENVIRONMENT:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+        os.utime(tmp_path / file, (0, 0))
+    pages = tmp_path / "circus_plugins/httpd/circus_httpd/static/sources.sha256"
+    pages.parent.mkdir(parents=True)
+    pages.touch()
     return place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,15 +10,16 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.load import Load, ask
-from tests.stack import Stack, alive, copy_example, wait_until
+from tests.stack import PROGRAMS, Stack, alive, copy_example, wait_until
 
-PORTS = (8000, 8001, 5555, 5556)
+PORTS = (8000, 8001, 8080, 5555, 5556, 5557)
 
 
 class Demo(Stack):
@@ -27,7 +29,9 @@ class Demo(Stack):
         new = copy_example("webapp", folder, PORTS)
         self.ports = tuple(new.values())
         self.web = new[8000]
-        super().__init__(folder, endpoint=f"tcp://127.0.0.1:{new[5555]}")
+        self.dashboard = new[8080]
+        state = {"XDG_STATE_HOME": str(folder / "state")}
+        super().__init__(folder, endpoint=f"tcp://127.0.0.1:{new[5555]}", environment=state)
 
     def wait_until_served(self) -> None:
         self.wait_until_up()
@@ -118,12 +122,27 @@ def test_a_killed_worker_is_replaced_at_once_and_no_connection_refused(demo: Dem
     assert late < 5
 
 
+def test_the_dashboard_shows_the_demo_to_who_has_the_token(demo: Demo) -> None:
+    shown = subprocess.run(
+        [PROGRAMS / "circushttpd", "token"], env=demo.environment, capture_output=True, text=True, check=True
+    )
+    address, _, token = shown.stdout.strip().partition("#token=")
+    assert address == "http://localhost:8080/"
+    assert f"#token={token}" in demo.log()
+    url = f"http://localhost:{demo.dashboard}/api/daemons/main/watchers"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        overview = json.load(response)
+    assert overview["watchers"]["webapp"]["running"] == 3
+    assert overview["watchers"]["webapp"]["memory"] > 1_000_000
+
+
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     with Demo(tmp_path / "webapp") as demo:
         demo.wait_until_served()
         family = demo.family()
         workers = [process for process in family if process.pid != demo.process.pid]
-        assert len(workers) == 5
+        assert len(workers) == 7
         assert all(os.getsid(worker.pid) != demo.process.pid for worker in workers)
         begin = time.monotonic()
         assert demo.interrupt() == 0, demo.log()
