@@ -33,7 +33,8 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 projects := . circus_streams $(patsubst %/,%,$(dir $(wildcard circus_plugins/*/pyproject.toml)))
 unit_tests = $(wildcard tests/unit tests/property circus_streams/tests circus_plugins/*/tests)
 page_sources := $(shell find $(PAGES) -name node_modules -prune -o -type f -print)
-not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests)
+not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests \
+    circus_plugins/*/hatch_build.py)
 
 .PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist dist-circus clean
 

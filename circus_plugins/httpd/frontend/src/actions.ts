@@ -8,6 +8,9 @@ import { confirmed } from "./ui/confirm";
 import { tellDone, tellFailed } from "./ui/messages";
 import { cut } from "./ui/name";
 
+const DASHBOARD = "circushttpd";
+const THEN_NO_DASHBOARD = "It serves these pages: they are gone until `circusctl start circushttpd` brings them back.";
+
 /** The path of a watcher in the API. */
 export function watcherPath(daemon: string, watcher: string): string {
   return `daemons/${daemon}/watchers/${segment(watcher)}`;
@@ -50,7 +53,7 @@ async function startWatcher(daemon: string, watcher: string): Promise<void> {
 async function stopWatcher(daemon: string, watcher: string, running: number): Promise<void> {
   const yes = await confirmed({
     title: `Stop ${shortName(watcher)}?`,
-    text: `${plural(running, "process", "processes")} will be stopped. It stays stopped until it is started again.`,
+    text: watcher === DASHBOARD ? THEN_NO_DASHBOARD : `${plural(running, "process", "processes")} will be stopped. It stays stopped until it is started again.`,
     action: "Stop",
     isDangerous: true,
   });
