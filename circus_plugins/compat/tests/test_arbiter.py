@@ -370,6 +370,44 @@ def test_programs_publish_reload_with_preparation_and_react_to_signals(tmp_path:
     asyncio.run(scenario())
 
 
+INI = """
+[circus]
+endpoint = ipc://{folder}/control
+pubsub_endpoint = ipc://{folder}/events
+warmup_delay = 0
+[watcher:web]
+cmd = sleep 1000
+numprocesses = {number}
+[socket:shop]
+port = 0
+[socket:{socket}]
+port = 0
+"""
+
+
+def test_an_arbiter_from_a_file_follows_it_and_what_its_program_adds(tmp_path: Path) -> None:
+    ini = tmp_path / "circus.ini"
+    ini.write_text(INI.format(folder=tmp_path, number=1, socket="old"))
+
+    async def scenario() -> None:
+        arbiter = Arbiter.load_from_config(str(ini))
+        assert (arbiter.config_file, arbiter.statuses()) == (str(ini), {"web": "stopped"})
+        arbiter.add_watcher("own", "sleep 1000")
+        await arbiter.start()
+        await until_true(lambda: arbiter.statuses() == {"web": "active", "own": "active"})
+        web = arbiter.get_watcher("web")
+        assert set(arbiter.sockets) == set(web.sockets) == {"shop", "old"}
+        ini.write_text(INI.format(folder=tmp_path, number=3, socket="new"))
+        await arbiter.reload_from_config()
+        assert (len(web), set(arbiter.sockets)) == (3, {"shop", "new"})
+        with pytest.raises(ValueError, match=r"was made from .*circus\.ini, not from other\.ini"):
+            arbiter.reload_from_config("other.ini")
+        await arbiter.restart(inside_circusd=True)
+        assert (arbiter._restarting, arbiter.running) == (True, False)
+
+    asyncio.run(scenario())
+
+
 def test_what_does_not_fit_is_told_before_anything_starts() -> None:
     with pytest.raises(KeyError, match="cmd"):
         circus.get_arbiter([{"name": "web"}])
