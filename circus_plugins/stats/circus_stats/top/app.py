@@ -146,7 +146,7 @@ class TopApp(App[int]):
 
     def _draw_title(self) -> None:
         session = self.session
-        said, is_good = how_it_stands(session.status, time.monotonic(), session.model.interval)
+        said, is_good = how_it_stands(session.status, session.model, time.monotonic())
         if self._is_paused:
             said, is_good = "paused", False
         where = clean(
@@ -184,8 +184,9 @@ class TopApp(App[int]):
         self._message_until = time.monotonic() + _SHOWN
         self._draw_details()
 
-    def on_table_moved(self, _: Table.Moved) -> None:
-        self._message_until = 0.0
+    def on_table_moved(self, message: Table.Moved) -> None:
+        if self._message_until - _SHOWN <= message.at:
+            self._message_until = 0.0
         self._draw_details()
 
     # -- what is shown -----------------------------------------------------------------------------------

@@ -13,10 +13,13 @@ from typing import Any, Final
 from circus_stats.top.figures import clean, number_of, whole_of
 from circus_stats.top.known import PAST, Exit, Figures, Process, Socket, Watcher, key_of
 
-__all__ = ["OWN", "Model"]
+__all__ = ["OWN", "STATS_WATCHER", "Model"]
 
 OWN: Final = "circus"
 """Name in the stream of statistics under which the daemon's own processes come."""
+
+STATS_WATCHER: Final = "circusd-stats"
+"""Key of the watcher that publishes the stream, where statsd is on."""
 
 _SOCKETS: Final = "sockets"
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 from circus_stats.top.columns import Looks, cells, heading, plain_layout
 from circus_stats.top.graphs import ASCII, BLOCKS, Glyphs
 from circus_stats.top.known import Exit, Process, Watcher
-from circus_stats.top.model import Model
+from circus_stats.top.model import STATS_WATCHER, Model
 from circus_stats.top.rows import View, rows_of
 from circus_stats.top.session import Session
 from circus_stats.top.status import Feed, State
@@ -25,8 +25,6 @@ _SETTLED: Final = 0.2
 
 _STREAM_MAY_COME: Final = 4.0
 """Seconds that the stream is waited for before the daemon's own answer has to do."""
-
-_STATS_WATCHER: Final = "circusd-stats"
 
 
 def glyphs_for(out: TextIO) -> Glyphs:
@@ -41,7 +39,7 @@ def table(session: Session, looks: Looks) -> str:
     model = session.model
     rows = rows_of(model, View())
     columns = plain_layout(rows)
-    said, _ = how_it_stands(session.status, time.monotonic(), model.interval)
+    said, _ = how_it_stands(session.status, model, time.monotonic())
     lines = [
         f"circus-top  {totals(model)}  ({said})",
         " ".join(title for title, _ in heading(columns, View(sort="name"), looks.glyphs)),
@@ -171,7 +169,7 @@ class Rounds:
             return session.model.rounds > 0 or self._are_all_measured()
         if session.status.feed is not Feed.ASKED:
             return False
-        stats = session.model.watchers.get(_STATS_WATCHER)
+        stats = session.model.watchers.get(STATS_WATCHER)
         if stats is not None and stats.state == "active" and waited < _STREAM_MAY_COME:
             return False
         return session.asked > 1  # percent of cpu is counted since the question before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -52,7 +53,11 @@ class Table(ScrollView, can_focus=True):
             self.is_collapsed = is_collapsed
 
     class Moved(Message):
-        """Another line is selected."""
+        """Another line was selected, at this time: what was typed behind that may be handled before this."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.at = time.monotonic()
 
     def __init__(self, looks: Looks) -> None:
         super().__init__()

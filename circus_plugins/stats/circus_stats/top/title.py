@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circus_stats.top.figures import age_text, clean, percent_text
 from circus_stats.top.known import Figures
-from circus_stats.top.model import Model
+from circus_stats.top.model import STATS_WATCHER, Model
 from circus_stats.top.status import Feed, State, Status
 
 __all__ = ["how_it_stands", "totals"]
@@ -21,22 +21,18 @@ def totals(model: Model) -> str:
     )
 
 
-def how_it_stands(status: Status, now: float, interval: float | None) -> tuple[str, bool]:
-    """Return what to say of the connection, and whether it is good news.
-
-    Args:
-        now: on the monotonic clock.
-        interval: seconds between two rounds of the stream; None if unknown.
-    """
+def how_it_stands(status: Status, model: Model, now: float) -> tuple[str, bool]:
+    """Return what to say of the connection, and whether it is good news; `now` is on the monotonic clock."""
     if status.is_login_over:
         return f"{status.trouble}: C makes a new one", False
     if status.state is State.LOST:
         return f"{status.trouble} for {age_text(now - status.since)}, trying again", False
     if status.feed is Feed.STREAM:
-        every = "" if interval is None else f", every {age_text(interval)}"
+        every = "" if model.interval is None else f", every {age_text(model.interval)}"
         return f"live{every}", True
     if status.feed is Feed.ASKED:
-        return "statsd is off: asking the daemon", True
+        why = "circusd-stats is silent" if STATS_WATCHER in model.watchers else "statsd is off"
+        return f"{why}: asking the daemon", True
     return clean(status.trouble) or "waiting for figures", False
 
 
