@@ -1,0 +1,62 @@
+"""A real browser: Debian's Chromium, driven by Playwright, looking at the dashboard of a real circusd."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from ..conftest import SECTIONS, start
+from ..dashboards import Dashboard
+from .visits import Visit
+
+_FLAGS = (
+    "--no-sandbox",  # needed as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/browser/" in item.nodeid:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium; on Debian: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A daemon with some watchers, figures and a dashboard. What a test changes it puts back."""
+    with ExitStack() as stack:
+        yield start(tmp_path_factory.mktemp("d"), stack, SECTIONS, with_figures=True)
+
+
+@pytest.fixture
+def visit(browser: Browser, dashboard: Dashboard) -> Iterator[Visit]:
+    """Somebody who is logged in and may do everything. Whatever goes wrong in the page fails the test."""
+    with Visit.begin(browser, dashboard, role="full") as visit:
+        yield visit
+
+
+@pytest.fixture
+def reader(browser: Browser, dashboard: Dashboard) -> Iterator[Visit]:
+    """Somebody who may only look."""
+    with Visit.begin(browser, dashboard, role="read") as visit:
+        yield visit
