@@ -68,13 +68,14 @@ class Gauge:
         return {watcher.name: {pid: entries[pid] for pid in processes} for watcher, processes in each.items()}
 
     async def measure_daemon(self) -> dict[str, Any]:
-        """Measure this process; its children have entries of their own."""
+        """Measure this process, and what it has in use; its children have entries of their own."""
         pid = os.getpid()
         async with self._turn:
             before = self._own
-            measured = (await self._off_the_loop(lambda: measure({pid: before})))[pid]
+            measured, usage = await self._off_the_loop(lambda: (measure({pid: before})[pid], read_usage(pid)))
             self._own = measured.readings
-        return {**(measured.info or {}), "children": []}
+        in_use = {"open_files": usage.open_files, "threads": usage.threads}
+        return {**(measured.info or {}), "children": [], **in_use}
 
     async def usage(self, pids: Collection[int]) -> dict[int, dict[str, Any]]:
         """Return what processes have in use, in the words of `describe`; raises CommandError as measure()."""

@@ -183,7 +183,7 @@ def _uid(pid: int) -> int | None:
 def _read_proc_usage(pid: int) -> Usage:
     open_files = None
     with suppress(OSError):
-        open_files = len(os.listdir(f"/proc/{pid}/fd"))
+        open_files = len(os.listdir(f"/proc/{pid}/fd")) - (pid == os.getpid())  # one is open to look at it
     stat = _read(f"/proc/{pid}/stat")
     if not stat:
         return Usage(open_files=open_files)

@@ -164,6 +164,9 @@ def test_dstats_count_what_was_refused(circusd: Start) -> None:
     }
     assert reply["info"]["pid"] == daemon.pid
     assert reply["info"]["children"] == []
+    own = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    assert own - 1 <= reply["info"]["open_files"] <= own + 1
+    assert reply["info"]["threads"] >= 1
 
 
 def test_many_clients_may_ask_at_the_same_time(circusd: Start) -> None:
