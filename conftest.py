@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -54,3 +55,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test marked `root` where we are not root."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.skip("needs the rights of root")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give tests to workers by shares, in the order of their collection; see tests/shares.py."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
+
+    from tests.shares import share
+
+    class Shares(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return share(nodeid)
+
+    config.option.loadscopereorder = False  # by the number of tests, which tells little
+    return Shares(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers are at work, let them begin with what takes longest."""
+    if hasattr(config, "workerinput"):
+        from tests.shares import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))

@@ -114,6 +114,7 @@ class House:
         self.ini.write_text(configuration.format(port=port, folder=folder))
         self._token = secrets.token_hex(8)
         self._numbers = iter(range(1, 10_000))
+        self._asking: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._log = (self.folder / "log").open("wb")
@@ -177,8 +178,25 @@ class House:
     def new(self) -> str:
         """Return the name of a new watcher, of which one process runs."""
         name = self.free()
-        assert self.ctl("ours", "add", "--start", name, "--waiting", "sleep 1000").out == "ok\n"
+        assert self._ask(f"add --start {name} --waiting 'sleep 1000'") == "ok\n", self.log()
         return name
+
+    def _ask(self, line: str) -> str:
+        """Have a circusctl of ours, which stays for the next time, carry out what prints a line."""
+        if self._asking is None:
+            self._asking = subprocess.Popen(
+                [*self._network.words, *_program("circusctl", "ours"), "-"],
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+            )
+        assert self._asking.stdin is not None
+        assert self._asking.stdout is not None
+        self._asking.stdin.write(f"{line}\n")
+        self._asking.stdin.flush()
+        return self._asking.stdout.readline()
 
     def free(self) -> str:
         """Return a name that no watcher has."""
@@ -200,6 +218,9 @@ class House:
         with ExitStack() as stack:
             stack.callback(self._log.close)
             stack.callback(self._kill_all)
+            if self._asking is not None:
+                stack.enter_context(self._asking)
+                self._asking.kill()
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
             try:
