@@ -171,10 +171,10 @@ def checkout(tmp_path: Path) -> Place:
             file.write_text(place.moved(file.read_text()))
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    for file in OLDER_THAN_THE_ENVIRONMENT:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).touch()
-        os.utime(tmp_path / file, (0, 0))
+    for source in OLDER_THAN_THE_ENVIRONMENT:
+        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / source).touch()
+        os.utime(tmp_path / source, (0, 0))
     pages = tmp_path / "circus_plugins/httpd/circus_httpd/static/sources.sha256"
     pages.parent.mkdir(parents=True)
     pages.touch()

@@ -57,7 +57,7 @@ def start(
     """Start a daemon with its dashboard, and with statistics if they are needed."""
     folder.mkdir(exist_ok=True)
     (folder / "hooks.py").write_text(HOOKS)
-    state = folder / "state"
+    state = folder / "circus" / "httpd"  # where it is if folder is $XDG_STATE_HOME
     options = {
         "httpd": True,
         "httpd_port": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -39,8 +40,10 @@ class Answer:
 class Visitor:
     """Asks one server, with a token or with the cookie of a login. Anything can be sent in its headers."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, *, through: Path | None = None) -> None:
+        """`through`: the socket file of a proxy to connect to instead."""
         self.url = url
+        self._through = through
         self._place = urlsplit(url)
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
@@ -50,6 +53,9 @@ class Visitor:
         """Send a request; a header that is None is left out."""
         assert self._place.hostname
         connection = HTTPConnection(self._place.hostname, self._place.port, timeout=30)
+        if self._through is not None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(str(self._through))
         sent: dict[str, str | None] = {"Host": self._place.netloc, **self._headers}
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if data is not None:
