@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FigureTable } from "../src/series/figures";
 import { Ring } from "../src/series/ring";
 
 function content(ring: Ring, from = 0): [number, number][] {
@@ -30,4 +31,18 @@ test("a past goes before what came meanwhile", () => {
   ring.push(11, 2);
   ring.prepend([8, 9, 10, 11], [5, null, 7, 8]);
   assert.deepEqual(content(ring), [[8, 5], [9, Number.NaN], [10, 1], [11, 2]]);
+});
+
+test("a figure that is late makes no hole, one that stays away does", () => {
+  const table = new FigureTable(20);
+  const usages: (number | null)[] = [null, 5, null, 6, null, null, null, null, null];
+  usages.forEach((memory, i) => table.sample(i + 1, { web: { cpu: 1, memory } }));
+  assert.deepEqual(content(table.of("web").memory), [[2, 5], [4, 6], [8, Number.NaN]]);
+});
+
+test("things that are gone are forgotten when there are too many", () => {
+  const table = new FigureTable(5);
+  for (let i = 0; i < 200; i++) table.sample(i, { [`pid${i}`]: { cpu: 1, memory: 1 } });
+  assert.equal(table.of("pid199").cpu.length, 1);
+  assert.equal(table.of("pid0").cpu.length, 0);
 });

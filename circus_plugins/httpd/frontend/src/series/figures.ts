@@ -8,6 +8,13 @@ export interface Figures {
 }
 
 const SPARE = 50;
+// A figure that is late, as when statistics begin, makes no hole in a line; one that stays away does.
+const HOLE_SECONDS = 4;
+
+function note(ring: Ring, time: number, value: number | null | undefined): void {
+  const isLate = value == null && (!ring.length || time - ring.lastTime() < HOLE_SECONDS);
+  if (!isLate) ring.push(time, value);
+}
 
 /** Figures of many things by name, each made when it is first heard of. */
 export class FigureTable {
@@ -28,8 +35,8 @@ export class FigureTable {
     const names = Object.keys(usages);
     for (const name of names) {
       const { cpu, memory } = this.of(name);
-      cpu.push(time, usages[name]?.cpu);
-      memory.push(time, usages[name]?.memory);
+      note(cpu, time, usages[name]?.cpu);
+      note(memory, time, usages[name]?.memory);
     }
     if (this.table.size > 2 * names.length + SPARE) this.forgetAllBut(usages);
   }

@@ -1,8 +1,8 @@
 import { signal } from "@preact/signals";
 
-const query = window.matchMedia("(max-width: 760px)");
+const query = window.matchMedia("(max-width: 800px)");
 
-/** Is there only room for one column, as on a phone? The same width as in styles/layout.css. */
+/** Is there only room for one column, as on a phone? The same width as in styles/tables.css. */
 export const isNarrow = signal(query.matches);
 
 query.addEventListener("change", () => {
