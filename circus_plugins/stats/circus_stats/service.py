@@ -7,13 +7,14 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterable, Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from circus_core import (
     AsyncCircusClient,
     CallError,
+    CircusError,
     EndpointError,
     GuardedPublisher,
     ReceivedEvent,
@@ -27,7 +28,7 @@ from circus_stats.history import ACTIVITY, FIGURES, History
 from circus_stats.history_server import serve_history
 from circus_stats.messages import messages_of_group, messages_of_sockets, socket_stat
 from circus_stats.pace import Pace
-from circus_stats.payloads import PREFIX, SOCKETS, SocketStat
+from circus_stats.payloads import CIRCUS, PREFIX, SOCKETS, SocketStat
 from circus_stats.roster import Group, Socket
 from circus_stats.settings import Settings
 
@@ -63,7 +64,7 @@ class Service:
         self._pace = Pace(settings.interval, share=settings.share)
         self._stop = asyncio.Event()
         self._journal: list[ReceivedEvent] | None = None
-        self._shown: dict[str, Group] = {}
+        self._shown: Collection[tuple[str, str | None]] = ()
         self._daemon_birth: float | None = None
         self._cpu = time.process_time()
 
@@ -109,7 +110,7 @@ class Service:
 
     # -- who is who ----------------------------------------------------------------------------------------
 
-    async def _follow(self, events: Any) -> None:
+    async def _follow(self, events: AsyncIterable[ReceivedEvent]) -> None:
         async for event in events:
             if self._journal is None:
                 self._take(event)
@@ -154,7 +155,7 @@ class Service:
     # -- what they cost ------------------------------------------------------------------------------------
 
     async def _look_again_and_again(self) -> None:
-        """Look, publish, wait; returns when the daemon has gone."""
+        """Look, publish, wait; returns when the daemon has gone. CircusError: it never was here."""
         self._cpu = time.process_time()
         while True:
             begun = time.monotonic()
@@ -163,11 +164,10 @@ class Service:
                 self._look_at, pids, self._roster.daemon, self._roster.sockets
             )
             if not self._is_daemon_there(look):
-                log.warning("circusd (pid %d) has gone", self._roster.daemon)
                 return
             self._roster.take_look({pid: seen.birth for pid, seen in look.processes.items()}, pids)
             await self._publish(look, visits, self._cost())
-            self._history.forget_old(time.monotonic(), self._shown)
+            self._history.forget_old(time.monotonic(), {_remembered_as(*name) for name in self._shown})
             await asyncio.sleep(max(0.0, begun + self._pace.interval - time.monotonic()))
 
     def _look_at(
@@ -177,12 +177,16 @@ class Service:
         return self._collector.look(pids, alone=[daemon]), self._connections.look(sockets)
 
     def _is_daemon_there(self, look: Look) -> bool:
-        daemon = look.processes.get(self._roster.daemon)
-        if daemon is None:
-            return False
-        if self._daemon_birth is None:
+        pid = self._roster.daemon
+        daemon = look.processes.get(pid)
+        if daemon is None and look.interval is None:
+            raise CircusError(f"circusd (pid {pid}) does not run here: run circusd-stats where it does")
+        if self._daemon_birth is None and daemon is not None:
             self._daemon_birth = daemon.birth
-        return daemon.birth == self._daemon_birth
+        if daemon is None or daemon.birth != self._daemon_birth:
+            log.warning("circusd (pid %d) has gone", pid)
+            return False
+        return True
 
     def _cost(self) -> float:
         """Return the cpu time since this was asked before, and set the pace by it."""
@@ -196,21 +200,16 @@ class Service:
         return cost
 
     async def _publish(self, look: Look, visits: Mapping[int, Visit], cost: float) -> None:
-        shown: dict[str, Group] = {}
-        for group in self._roster.groups():
-            if group.pids:
-                shown[group.topic] = group
-        ended = [
-            Group(topic, group.watcher, ()) for topic, group in self._shown.items() if topic not in shown
-        ]
-        self._shown = shown
+        shown = {(group.topic, group.watcher): group for group in self._roster.groups() if group.pids}
+        ended = [Group(*name, ()) for name in self._shown if name not in shown]
+        self._shown = shown.keys()
         count = 0
         for group in (*shown.values(), *ended):
             for topic, payload in messages_of_group(group, look):
                 if payload["kind"] == "watcher":
                     self._remember(group, payload["family"])
                 extra = {"cost": round(cost, 4), "dropped": self._publisher.dropped}
-                is_own = topic == f"{PREFIX}circus" and group.watcher is None
+                is_own = topic == f"{PREFIX}{CIRCUS}" and group.watcher is None
                 self._publisher.publish(topic, {**payload, **extra} if is_own else payload)
                 count += 1
                 if count % _TURN == 0:
@@ -248,7 +247,8 @@ class Service:
     # -- what they did cost --------------------------------------------------------------------------------
 
     def _remember(self, group: Group, family: Mapping[str, Any]) -> None:
-        self._history.put(group.topic, time.monotonic(), {name: family[name] for name in FIGURES})
+        name = _remembered_as(group.topic, group.watcher)
+        self._history.put(name, time.monotonic(), {series: family[series] for series in FIGURES})
 
     async def _answer(self) -> None:
         """Answer about the past until cancelled."""
@@ -259,6 +259,11 @@ class Service:
         finally:
             if server is not None:
                 server.close()
+
+
+def _remembered_as(topic: str, watcher: str | None) -> str:
+    """Return the name in the history, where a watcher called as the daemon or the sockets must not stand."""
+    return f"{topic} (watcher)" if watcher is not None and topic in (CIRCUS, SOCKETS) else topic
 
 
 def _publisher(settings: Settings) -> GuardedPublisher:

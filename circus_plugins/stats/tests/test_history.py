@@ -167,7 +167,7 @@ async def served(work: Callable[[str], T], name: str = "") -> T:
 
 def test_the_past_is_told_to_our_own_user() -> None:
     told = asyncio.run(served(ask))
-    assert json.loads(told)["histories"]["web"]["series"]["cpu"][-1] == 1.0
+    assert 1.0 in json.loads(told)["histories"]["web"]["series"]["cpu"]
 
 
 @pytest.mark.parametrize("question", ["", "[]", "{", '{"seconds": "x"}', "x" * 100_000])

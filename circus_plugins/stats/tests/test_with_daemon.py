@@ -418,6 +418,18 @@ def test_keys_of_the_daemon_are_those_of_its_statistics(tmp_path: Path) -> None:
             stranger.next(1.0)
 
 
+def test_a_watcher_called_as_the_daemon_is_not_mixed_up_with_it(tmp_path: Path) -> None:
+    sections = "[watcher:circus]\ncmd = sleep 1000\nnumprocesses = 3\n"
+    with endpoint() as stats, Observed(tmp_path / "d", sections, stats) as daemon:
+        daemon.wait_for(
+            about("circus", has=lambda stat: stat["watcher"] == "circus" and len(stat["pid"]) == 3)
+        )
+        daemon.wait_for(about("circus", has=lambda stat: stat["watcher"] is None and len(stat["pid"]) == 2))
+        past = daemon.call("history", seconds=5, series="processes")["histories"]
+        assert 2 in past["circus"]["series"]["processes"]
+        assert 3 in past["circus (watcher)"]["series"]["processes"]
+
+
 def test_two_hundred_watchers(tmp_path: Path) -> None:
     sections = "".join(f"[watcher:w{number}]\ncmd = sleep 1000\n" for number in range(200))
     with endpoint() as stats, Observed(tmp_path / "d", sections, stats) as daemon:
