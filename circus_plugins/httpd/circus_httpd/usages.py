@@ -32,12 +32,12 @@ class Usages:
         self.sockets: dict[int, dict[str, Any]] = {}
         self.reads: float | None = None
         self.interval: float | None = None
-        self._pids: dict[str, set[int]] = {}
+        self._pids: dict[tuple[str, Any], set[int]] = {}
 
     def take(self, message: Message) -> None:
         """Note what a message says. One that says nothing that is known here is not looked at."""
         stat = message.stat
-        if message.watcher == _SOCKETS and stat.get("kind") != "process":
+        if message.watcher == _SOCKETS and stat.get("kind") not in ("process", "watcher"):
             self._take_socket(message)
         elif message.subtopic is None:
             self._take_sum(message.watcher, stat)
@@ -84,10 +84,11 @@ class Usages:
 
     def _take_sum(self, watcher: str, stat: Mapping[str, Any]) -> None:
         pids = {pid for pid in stat.get("pid", ()) if isinstance(pid, int)}
-        for gone in self._pids.get(watcher, set()) - pids:
+        group = (watcher, stat.get("watcher"))
+        for gone in self._pids.get(group, set()) - pids:
             self.processes.pop(gone, None)
-        self._pids[watcher] = pids
-        if watcher == _CIRCUS:
+        self._pids[group] = pids
+        if group == (_CIRCUS, None):  # a watcher may have this name too
             for name in [name for name, usage in self.services.items() if usage["pid"] not in pids]:
                 del self.services[name]
             return

@@ -68,6 +68,13 @@ def test_a_watcher_may_be_called_sockets_or_circus() -> None:
     usages = Usages()
     usages.take(Message("sockets", "7", {"kind": "process", "pid": 7, "subtopic": 7, "cpu": 1.0, "mem": 1.0}))
     assert usages.processes.keys() == {7}
+    usages.take(Message("sockets", None, {"kind": "watcher", "watcher": "sockets", "pid": [7], "cpu": 2.0}))
+    assert usages.watchers["sockets"]["cpu"] == 2.0
+    usages.take(Message("circus", "1", {"kind": "process", "name": "circusd", "pid": 1, "cpu": 1.0}))
+    usages.take(Message("circus", None, {"kind": "watcher", "watcher": "circus", "pid": [8], "cpu": 4.0}))
+    usages.take(Message("circus", None, {"kind": "watcher", "watcher": None, "pid": [1], "cpu": 1.0}))
+    assert usages.watchers["circus"]["cpu"] == 4.0
+    assert usages.services.keys() == {"circusd"}
     usages.take(Message("sockets", "9", {"kind": "socket", "reads": 4, "waiting": None}))
     assert usages.sockets == {9: {"reads": 4, "waiting": None}}
 
