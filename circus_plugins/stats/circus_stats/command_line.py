@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Final
 
 from circus_core import ArbiterConfig, CircusError, configure_logging
-from circus_stats.history_server import HISTORY_VARIABLE
+from circus_stats.names import HISTORY_VARIABLE
 from circus_stats.settings import Settings
 
 __all__ = ["run_circusd_stats"]

@@ -9,12 +9,11 @@ from typing import Any, Final, Self
 from circus_core import CircusError, Command, MessageError
 from circus_core.commands import ControlledArbiter, Option, Properties, Result, Word
 from circus_stats.history import ACTIVITY, FIGURES, HOUR
-from circus_stats.history_server import HISTORY_VARIABLE, ask_history
+from circus_stats.names import HISTORY_VARIABLE, WATCHER
 from circus_stats.process_info import size_text
 
 __all__ = ["HistoryCommand", "HistoryRequest", "HistoryResult"]
 
-_WATCHER: Final = "circusd-stats"
 _ALL: Final = (*FIGURES, *ACTIVITY)
 _BYTES: Final = ("rss", "read_rate", "write_rate")
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -83,13 +82,15 @@ class HistoryCommand(Command[HistoryRequest, HistoryResult]):
         )
 
     async def execute(self, arbiter: ControlledArbiter, request: HistoryRequest) -> HistoryResult:
+        from circus_stats.history_server import ask_history  # for circusd: circusctl needs no asyncio
+
         question = {"name": request.name, "seconds": request.seconds, "series": request.series}
         try:
             reply = await ask_history(_address(arbiter), question)
         except (OSError, TimeoutError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error) or "no answer in time").lower()
             raise CircusError(
-                f"circusd-stats does not tell: {why}; look at 'circusctl status {_WATCHER}'"
+                f"circusd-stats does not tell: {why}; look at 'circusctl status {WATCHER}'"
             ) from error
         if request.name is not None and not reply["histories"]:
             raise MessageError(f"there is no history of '{request.name}'")
@@ -113,7 +114,7 @@ def _series(text: str | None) -> Sequence[str]:
 def _address(arbiter: ControlledArbiter) -> str:
     """Return the name at which circusd-stats answers; CircusError if there is none."""
     for watcher in arbiter.iter_watchers():
-        if watcher.name.lower() == _WATCHER:
+        if watcher.name.lower() == WATCHER:
             name = watcher.config.env.get(HISTORY_VARIABLE)
             if name is None:
                 raise CircusError("there is no history here: the system has no abstract socket names")

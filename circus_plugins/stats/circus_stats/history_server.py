@@ -18,12 +18,9 @@ from typing import Any, Final
 
 from circus_stats.history import ACTIVITY, FIGURES, HOUR, History
 
-__all__ = ["HISTORY_VARIABLE", "ask_history", "is_one_of_us", "serve_history"]
+__all__ = ["ask_history", "is_one_of_us", "serve_history"]
 
 log = logging.getLogger("circus")
-
-HISTORY_VARIABLE: Final = "CIRCUS_STATS_HISTORY"
-"""Environment variable of circusd-stats: the abstract name (unix(7)) at which it answers about the past."""
 
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _PATIENCE: Final = 5.0  # seconds for one question and its answer

@@ -24,11 +24,10 @@ from circus_core import (
     hookimpl,
     reachable,
 )
-from circus_stats.history_server import HISTORY_VARIABLE
+from circus_stats.names import HISTORY_VARIABLE, WATCHER
 from circus_stats.options import OPTIONS
 
 __all__ = [
-    "WATCHER",
     "config_diff",
     "config_loaded",
     "extended_stats",
@@ -36,8 +35,6 @@ __all__ = [
 ]
 
 log = logging.getLogger("circus")
-
-WATCHER: Final = "circusd-stats"
 
 _DEFAULT: Final = "tcp://127.0.0.1:5557"
 _HERE: Final = "tcp://127.0.0.1:0"

@@ -6,11 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DASHBOARD", "OURSELVES", "Group", "Roster", "Socket", "event_form"]
+from circus_stats.names import DASHBOARD, WATCHER
 
-OURSELVES: Final = "circusd-stats"
-DASHBOARD: Final = "circushttpd"
-"""Watchers of these names serve the daemon: their processes are shown with its own."""
+__all__ = ["Group", "Roster", "Socket", "event_form"]
 
 _LARGEST_PID: Final = 1 << 22
 """PID_MAX_LIMIT of proc(5); the daemon gives larger numbers to what is no process."""
@@ -111,11 +109,11 @@ class Roster:
     def groups(self) -> Iterator[Group]:
         """Yield what there is to publish: the daemon first, then the watchers by name."""
         names = {self.daemon: "circusd"}
-        for name in (OURSELVES, DASHBOARD):
+        for name in (WATCHER, DASHBOARD):
             names |= dict.fromkeys(self._pids.get(name, ()), name)
         yield Group("circus", None, tuple(names), names)
         for name, pids in sorted(self._pids.items()):
-            if name not in (OURSELVES, DASHBOARD):
+            if name not in (WATCHER, DASHBOARD):
                 yield Group(name.lower(), name, tuple(pids))
 
     def _add(self, watcher: str, pid: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from circus_core import ArbiterConfig, Config, ConfigError, SocketConfig, WatcherConfig
 from circus_stats import plugin
-from circus_stats.history_server import HISTORY_VARIABLE
+from circus_stats.names import HISTORY_VARIABLE
 from circus_stats.options import OPTIONS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
