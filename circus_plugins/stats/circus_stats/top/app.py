@@ -320,7 +320,10 @@ class TopApp(App[int]):
             self.say(f"{what}: {text}", is_good=is_good)
 
     def action_log_in(self) -> None:
-        """Make a new login where the old one has ended; ssh may ask for what it needs."""
+        """Make a new login where the old one has ended.
+
+        The terminal is ssh's meanwhile, which may ask for what it needs; nothing else goes on.
+        """
         if self._settings.ssh is None or self._tunnel is None or self._tunnel.is_open:
             return
         self._tunnel.close()

@@ -60,7 +60,6 @@ _TURN: Final = 50
 _FOLLOW: Final = 10.0
 """Seconds that the daemon is to wait for new lines of output."""
 
-_UNKNOWN_COMMAND: Final = 2
 _NOT_ALLOWED: Final = 5
 
 
@@ -229,6 +228,7 @@ class Session:
             if endpoint is not None:
                 self._hear_stream(endpoint)
             return True
+        self._hear_stream(self._settings.endpoint)  # if that has failed
         return self._settings.may_ask_any_daemon or endpoint == self._settings.endpoint
 
     async def _look(self, client: AsyncCircusClient) -> None:
@@ -350,6 +350,7 @@ class Session:
                         await self._take_all(messages)
         except CircusError as error:
             self.status.trouble = clean(error)
+            self._stream_endpoint = None  # to be tried again when the daemon is back
             self._on_change()
 
     async def _take_all(self, messages: AsyncIterator[Message]) -> None:

@@ -33,7 +33,7 @@ def how_it_stands(status: Status, model: Model, now: float) -> tuple[str, bool]:
     if status.feed is Feed.ASKED:
         why = "circusd-stats is silent" if STATS_WATCHER in model.watchers else "statsd is off"
         return f"{why}: asking the daemon", True
-    return clean(status.trouble) or "waiting for figures", False
+    return clean(status.trouble) or f"no figures yet for {age_text(now - status.since)}", False
 
 
 def _count(number: int, noun: str, plural: str = "s") -> str:
