@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
 from circus_core import CircusError, ConfigError, configure_logging
@@ -59,9 +61,32 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGWINCH):
         loop.add_signal_handler(signum, ended.set)
-    async with Server(settings) as server:
-        _announce(server)
-        await ended.wait()
+    with ExitStack() as watching:
+        if settings.ends_with_parent:
+            watching.enter_context(_end_of_parent(ended.set))
+        async with Server(settings) as server:
+            _announce(server)
+            await ended.wait()
+
+
+@contextmanager
+def _end_of_parent(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` when the process that started this one has ended, where the system can tell: pidfd_open(2).
+
+    A circusd that was killed would leave us behind, on the port that the next one wants.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        parent = os.pidfd_open(os.getppid())
+    except (AttributeError, OSError):
+        yield
+        return
+    loop.add_reader(parent, tell)
+    try:
+        yield
+    finally:
+        loop.remove_reader(parent)
+        os.close(parent)
 
 
 def _announce(server: Server) -> None:
@@ -143,6 +168,7 @@ def _read(words: Sequence[str]) -> tuple[Settings, str, str]:
         certificate=options.certificate,
         key=options.key,
         state_dir=options.state_dir,
+        ends_with_parent=options.end_with_parent,
     )
     return settings, options.log_level, options.log_output
 
@@ -220,6 +246,7 @@ def _parser() -> argparse.ArgumentParser:
         help="address or network of a proxy whose X-Forwarded-* headers are believed; may be repeated",
     )
     _add_state_dir(parser)
+    add("--end-with-parent", action="store_true", help="end when the process that started it has ended")
     add(
         "--log-level",
         default="info",

@@ -139,7 +139,7 @@ def _watcher(arbiter: ArbiterConfig) -> dict[str, Any]:
     keys = {} if arbiter.keys is None else {"CIRCUS_KEYS": arbiter.keys}
     return {
         "name": NAME,
-        "cmd": shlex.join([sys.executable, "-m", "circus_httpd"]),
+        "cmd": shlex.join([sys.executable, "-m", "circus_httpd", "--end-with-parent"]),
         "args": _arguments(arbiter),
         "singleton": True,
         "use_sockets": True,

@@ -21,6 +21,7 @@ class Settings:
     trusted_proxies: addresses and networks whose X-Forwarded-* headers are believed.
     certificate, key: files for TLS; the key may be in the certificate's file.
     state_dir: folder of tokens and sessions; None for the usual one.
+    ends_with_parent: end when the process that started us does, as circusd wants it.
     """
 
     host: str = "localhost"
@@ -36,3 +37,4 @@ class Settings:
     certificate: str | None = None
     key: str | None = None
     state_dir: str | None = None
+    ends_with_parent: bool = False

@@ -348,4 +348,4 @@ class _NothingHandler(_Checked):
     def prepare(self) -> None:
         super().prepare()
         if not self._finished:
-            self.refuse(Problem(404, f"there is nothing here; all is below {self.services.prefix}/"))
+            self.refuse(Problem(404, f"there is nothing here; the page is at {self.services.prefix}/"))

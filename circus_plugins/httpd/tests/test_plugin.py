@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from circus_core import Config, ConfigError, config_from_file
-from circus_core.testing import Daemon
+from circus_core.testing import Daemon, until
 from circus_httpd.plugin import NAME, config_loaded
 
 
@@ -99,6 +100,14 @@ def test_the_dashboard_goes_and_comes_with_the_file(circusd: Callable[..., Daemo
     daemon.ini.write_text(text)
     daemon.call("reloadconfig", waiting=True)
     assert NAME not in daemon.call("list")["watchers"]
+
+
+def test_it_does_not_survive_a_daemon_that_was_killed(circusd: Callable[..., Daemon], tmp_path: Path) -> None:
+    options = {"httpd": 1, "httpd_port": 0, "httpd_state_dir": tmp_path / "s"}
+    daemon = circusd("", circus=options)
+    until(lambda: "the dashboard is at" in daemon.log(), daemon.log)
+    daemon.kill(signal.SIGKILL)
+    until(lambda: not daemon.descendants(), lambda: str(daemon.descendants()))
 
 
 # -- by hand ---------------------------------------------------------------------------------------------
