@@ -154,12 +154,13 @@ def _sample(pid: int, stat: bytes, names: _Names, now: float) -> Sample:
     end = stat.rindex(b")")
     fields = stat[end + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
     started = int(fields[19]) / _TICKS
+    status = _read(f"/proc/{pid}/status")
     return Sample(
         pid=pid,
         command=_command(pid) or stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
-        user=names.of(_uid(pid)),
+        user=names.of(_number(status, b"\nUid:")),
         nice=int(fields[16]),
-        rss=int(fields[21]) * _PAGE,
+        rss=_resident(status, fields),
         vms=int(fields[20]),
         cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
         age=max(0.0, now - started),
@@ -174,9 +175,15 @@ def _command(pid: int) -> str:
     return _name_of(first.decode(errors="replace"))
 
 
-def _uid(pid: int) -> int | None:
-    status = _read(f"/proc/{pid}/status")
-    _, found, rest = status.partition(b"\nUid:\t")
+def _resident(status: bytes, stat: list[bytes]) -> int:
+    """Return resident bytes: exact in status; stat misses what the processors have not handed in yet."""
+    resident = _number(status, b"\nVmRSS:")
+    return int(stat[21]) * _PAGE if resident is None else 1024 * resident
+
+
+def _number(status: bytes, label: bytes) -> int | None:
+    """Return the first number behind a label of /proc/PID/status."""
+    _, found, rest = status.partition(label)
     return int(rest.split(None, 1)[0]) if found else None
 
 
@@ -191,7 +198,7 @@ def _read_proc_usage(pid: int) -> Usage:
     return Usage(
         open_files=open_files,
         threads=int(fields[17]),
-        memory=int(fields[21]) * _PAGE,
+        memory=_resident(_read(f"/proc/{pid}/status"), fields),
         cpu_time=(int(fields[11]) + int(fields[12])) / _TICKS,
     )
 
