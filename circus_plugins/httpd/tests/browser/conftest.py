@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from ..conftest import SECTIONS, start
-from ..dashboards import Dashboard
-from .visits import Visit
+from circus_plugins.httpd.tests.conftest import SECTIONS, start
+from circus_plugins.httpd.tests.dashboards import Dashboard
+
+from .visits import PATIENCE_MS, Lounge, Visit
 
 _FLAGS = (
     "--no-sandbox",  # needed as root
@@ -35,6 +36,7 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("there is no chromium; on Debian: apt install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser
@@ -48,15 +50,22 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield start(tmp_path_factory.mktemp("d"), stack, SECTIONS, with_figures=True)
 
 
+@pytest.fixture(scope="module")
+def lounge(browser: Browser, dashboard: Dashboard) -> Iterator[Lounge]:
+    """Where those wait who have logged in once; each test opens a page of its own."""
+    with Lounge(browser, dashboard) as lounge:
+        yield lounge
+
+
 @pytest.fixture
-def visit(browser: Browser, dashboard: Dashboard) -> Iterator[Visit]:
+def visit(lounge: Lounge) -> Iterator[Visit]:
     """Somebody who is logged in and may do everything. Whatever goes wrong in the page fails the test."""
-    with Visit.begin(browser, dashboard, role="full") as visit:
+    with lounge.visit("full") as visit:
         yield visit
 
 
 @pytest.fixture
-def reader(browser: Browser, dashboard: Dashboard) -> Iterator[Visit]:
+def reader(lounge: Lounge) -> Iterator[Visit]:
     """Somebody who may only look."""
-    with Visit.begin(browser, dashboard, role="read") as visit:
+    with lounge.visit("read") as visit:
         yield visit

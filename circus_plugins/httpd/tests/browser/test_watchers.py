@@ -9,8 +9,8 @@ import psutil
 from playwright.sync_api import expect
 
 from circus_core.testing import until
+from circus_plugins.httpd.tests.dashboards import Dashboard
 
-from ..dashboards import Dashboard
 from .visits import Visit
 
 

@@ -6,13 +6,27 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
-from ..dashboards import Dashboard, tokens_in
+from circus_plugins.httpd.tests.dashboards import Dashboard, tokens_in
 
-__all__ = ["Visit"]
+__all__ = ["DESKTOP", "PATIENCE_MS", "Lounge", "Role", "Visit"]
+
+Role = Literal["full", "read"]
+DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
+PATIENCE_MS: Final = 20_000
+"""Milliseconds after which what a page should show will not come any more."""
 
 
 @dataclass
@@ -26,33 +40,19 @@ class Visit:
 
     @classmethod
     @contextmanager
-    def begin(
-        cls,
-        browser: Browser,
-        dashboard: Dashboard,
-        *,
-        role: Literal["full", "read"] | None,
-        width: int = 1280,
-        scheme: Literal["light", "dark"] = "light",
-    ) -> Iterator[Visit]:
-        """Open the dashboard in a browser without a past, logged in unless `role` is None."""
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(15_000)
+    def begin(cls, context: BrowserContext, dashboard: Dashboard, address: str) -> Iterator[Visit]:
+        """Open a page at an address; at the end nothing may have gone wrong in it but what was expected."""
         page = context.new_page()
         visit = cls(page, dashboard)
         page.on("console", visit._heard)
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: visit.complaints.append(f"a dialog: {dialog.message}"))
+        page.on("dialog", visit._dismiss)
         try:
-            if role is None:
-                page.goto(dashboard.url)
-            else:
-                page.goto(f"{dashboard.url}#token={tokens_in(dashboard.state)[role]}")
-                expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+            page.goto(address)
             yield visit
             assert not visit.unexpected, visit.unexpected
         finally:
-            context.close()
+            page.close()
 
     @property
     def unexpected(self) -> list[str]:
@@ -92,3 +92,52 @@ class Visit:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"a dialog of a script: {dialog.message}")
+        dialog.dismiss()
+
+
+class Lounge:
+    """The profiles of a browser for one dashboard, one for each role, logged in when it is first needed."""
+
+    def __init__(self, browser: Browser, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+        self._browser = browser
+        self._contexts: dict[Role, BrowserContext] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        for context in self._contexts.values():
+            context.close()
+
+    @contextmanager
+    def visit(self, role: Role) -> Iterator[Visit]:
+        """Open the overview as somebody who has logged in before."""
+        if role not in self._contexts:
+            self._contexts[role] = self._log_in(role)
+        with Visit.begin(self._contexts[role], self.dashboard, self.dashboard.url) as visit:
+            expect(visit.page.get_by_role("navigation", name="Pages")).to_be_visible()
+            yield visit
+
+    @contextmanager
+    def stranger(self, fragment: str = "") -> Iterator[Visit]:
+        """Open the dashboard in a profile without a past."""
+        context = self._browser.new_context(viewport=DESKTOP)
+        context.set_default_timeout(PATIENCE_MS)
+        try:
+            with Visit.begin(context, self.dashboard, self.dashboard.url + fragment) as visit:
+                yield visit
+        finally:
+            context.close()
+
+    def _log_in(self, role: Role) -> BrowserContext:
+        context = self._browser.new_context(viewport=DESKTOP, accept_downloads=True)
+        context.set_default_timeout(PATIENCE_MS)
+        token = tokens_in(self.dashboard.state)[role]
+        address = f"{self.dashboard.url}#token={token}"
+        with Visit.begin(context, self.dashboard, address) as visit:
+            expect(visit.page.get_by_role("navigation", name="Pages")).to_be_visible()
+        return context
