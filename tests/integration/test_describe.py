@@ -141,9 +141,12 @@ def test_the_text_has_it_all_in_lines(circusd: Start) -> None:
     assert lines[1].startswith("  state       active since 20")
     assert "  count       2 of 2 running; 3 started, 1 of these as a restart; 1 ended" in lines
     assert any("killed by SIGSEGV" in line for line in lines)
-    everything = daemon.ctl("describe", "*", "--match", "glob").stdout
-    assert {"w", "dies", "zz-beacon"} <= set(everything.splitlines())
-    assert "failures in a row, next try in" in everything
+
+    def everything() -> str:
+        return daemon.ctl("describe", "*", "--match", "glob").stdout
+
+    assert {"w", "dies", "zz-beacon"} <= set(everything().splitlines())
+    until(lambda: "failures in a row, next try in" in everything(), everything)  # not while it is being tried
     refused = daemon.ctl("describe", "*")
     assert (refused.returncode, refused.stderr) == (3, "error: program * not found\n")
 
