@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(level, output)
         # Requests are logged by ourselves, and tornado warns of each client that does something odd.
         logging.getLogger("tornado").setLevel(logging.ERROR)
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, output))
     except ConfigError as error:
         sys.stderr.write(f"circushttpd: {error}\n")
         return 2
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, output: str) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGWINCH):
@@ -65,7 +66,7 @@ async def _serve(settings: Settings) -> None:
         if settings.ends_with_parent:
             watching.enter_context(_end_of_parent(ended.set))
         async with Server(settings) as server:
-            _announce(server)
+            _announce(server, output)
             await ended.wait()
 
 
@@ -89,11 +90,26 @@ def _end_of_parent(tell: Callable[[], None]) -> Iterator[None]:
         os.close(parent)
 
 
-def _announce(server: Server) -> None:
+def _announce(server: Server, output: str) -> None:
     _logger.info("the dashboard is at %s", server.url)
-    if server.has_new_tokens:
+    if not server.has_new_tokens:
+        return
+    if _is_private(output):
         _logger.info("log in once with %s", login_url(server.url, server.tokens.read()["full"]))
-        _logger.info("later 'circushttpd token' prints a token; they are kept in %s", server.tokens.path)
+    _logger.info(
+        "'circushttpd token' prints the address to log in with; tokens are in %s", server.tokens.path
+    )
+
+
+def _is_private(output: str) -> bool:
+    """Tell whether what is logged goes to standard error, and that is no file that others can read."""
+    if output not in ("-", "stdout"):
+        return False
+    try:
+        found = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077)
 
 
 def login_url(url: str, token: str) -> str:

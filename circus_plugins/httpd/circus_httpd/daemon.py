@@ -173,7 +173,7 @@ class Daemon:
 
     def _set_state(self, state: str, problem: str) -> None:
         if (state, problem) != (self.state, self.problem):
-            if state == "down" and self.state == "up":
+            if state == "down" and self.state != "down":
                 _logger.warning("%s", problem)
             self.state, self.problem = state, problem
             self._on_change()

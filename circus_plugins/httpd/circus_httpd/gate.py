@@ -56,6 +56,8 @@ class Gate:
             return Visitor(address, scheme, host)
         forwarded = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",") if part.strip()]
         client = next((each for each in reversed(forwarded) if not self._is_proxy(each)), address)
+        if not _is_address(client):
+            client = address
         told_scheme = headers.get("X-Forwarded-Proto", scheme).rpartition(",")[2].strip().lower()
         told_host = headers.get("X-Forwarded-Host", host).rpartition(",")[2].strip()
         return Visitor(client, told_scheme if told_scheme in ("http", "https") else scheme, told_host)

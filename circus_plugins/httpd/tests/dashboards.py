@@ -121,6 +121,7 @@ def by_hand(folder: Path, *words: str) -> Iterator[tuple[str, Path, subprocess.P
     folder.mkdir(exist_ok=True)
     log = folder / "circushttpd.log"
     command = [sys.executable, "-W", "error", "-m", "circus_httpd", "--port", "0", "--state-dir", str(folder)]
+    log.touch(mode=0o600)
     with log.open("wb") as output:
         process = subprocess.Popen([*command, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:

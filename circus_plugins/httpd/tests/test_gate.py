@@ -103,6 +103,10 @@ def test_a_trusted_proxy_is_believed_but_not_what_came_before_it() -> None:
     assert GATE.visitor("10.9.9.9", "http", FORWARDED) == Visitor("203.0.113.9", "https", "dash.example.org")
 
 
+def test_what_is_no_address_is_nobody() -> None:
+    assert GATE.visitor("10.9.9.9", "http", {"Host": "x", "X-Forwarded-For": "y" * 999}).address == "10.9.9.9"
+
+
 def test_nobody_else_is_believed() -> None:
     assert GATE.visitor("192.0.2.1", "http", FORWARDED) == Visitor("192.0.2.1", "http", "backend:8080")
 

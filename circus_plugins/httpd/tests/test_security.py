@@ -19,6 +19,8 @@ import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
+from circus_core.testing import until
+
 from .dashboards import Answer, Dashboard, Visitor, by_hand, tokens_in
 
 D = "/api/daemons/main"
@@ -250,11 +252,18 @@ def circushttpd(*words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
 
+def test_a_log_that_others_can_read_gets_no_token(dashboard: Dashboard) -> None:
+    assert dashboard.daemon.log_path.stat().st_mode & 0o044
+    log = dashboard.daemon.log
+    until(lambda: "'circushttpd token' prints the address to log in with" in log(), log)
+    assert all(token not in log() for token in tokens_in(dashboard.state).values())
+
+
 def test_new_tokens_end_sessions_and_websockets(tmp_path: Path) -> None:
     with by_hand(tmp_path / "h", "--endpoint", f"ipc://{tmp_path}/nobody") as (url, state, _):
-        log = (state / "circushttpd.log").read_text()
+        log = state / "circushttpd.log"
         token = tokens_in(state)["full"]
-        assert f"{url}#token={token}" in log
+        until(lambda: f"{url}#token={token}" in log.read_text(), log.read_text)
         assert circushttpd("token", "--bare", "--state-dir", str(state)) == token
         browser, script = Visitor(url), Visitor(url, token)
         browser.log_in(token)
