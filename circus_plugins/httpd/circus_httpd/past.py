@@ -43,7 +43,7 @@ async def _ask(daemon: Daemon, watcher: str | None, seconds: int) -> Mapping[str
             return {}
         raise
     histories: Mapping[str, Past] = reply["histories"]
-    return histories
+    return {name: past for name, past in histories.items() if past["series"]}  # sockets have other series
 
 
 def columns(pasts: Iterable[Past]) -> dict[str, list[float | None]]:
