@@ -146,9 +146,10 @@ class Contract:
         )
         if methods is None:
             raise Problem(404, "there is no such path; /api/openapi.json describes what there is")
-        if method not in methods:
-            raise Problem(405, f"there is {_listed(methods)}", Allow=", ".join(methods))
-        operation = methods[method]
+        operation = methods.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
+            raise Problem(405, f"there is {', '.join(allowed)}", Allow=", ".join(allowed))
         return operation, operation.path_values(segments)
 
     def _operation(self, segments: tuple[str, ...], method: str, item: Mapping[str, Any]) -> Operation:

@@ -11,12 +11,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from circus_core import CircusError
 from circus_httpd.access import Guard, Identity
 from circus_httpd.attempts import Attempts
+from circus_httpd.connections import BoundedServer, Connections, most_connections
 from circus_httpd.contract import Contract
 from circus_httpd.daemons import Daemons
 from circus_httpd.gate import Gate
@@ -81,6 +81,7 @@ class Server:
         self._daemons = Daemons(self._changed)
         self._live = Live(self._daemons, is_valid=self._is_valid)
         contract = Contract()
+        connections = Connections(most_connections())
         services = Services(
             contract=contract,
             operations=Operations(
@@ -97,9 +98,11 @@ class Server:
             prefix=settings.prefix,
             multicast=settings.multicast is not None,
             save=self._save,
+            connections=connections,
         )
-        self._server = HTTPServer(
+        self._server = BoundedServer(
             make_application(services),
+            connections=connections,
             ssl_options=tls,
             max_body_size=_LONGEST_BODY,
             max_header_size=_LONGEST_HEADERS,

@@ -18,6 +18,7 @@ import tornado.websocket
 from tornado.iostream import StreamClosedError
 
 from circus_httpd.access import Guard, Identity
+from circus_httpd.connections import Connections
 from circus_httpd.contract import Contract, Operation
 from circus_httpd.gate import Gate, Visitor
 from circus_httpd.live import TOO_MANY, Live, Page
@@ -74,6 +75,7 @@ class Services:
     prefix: str
     multicast: bool
     save: Callable[[], Awaitable[None]]
+    connections: Connections
 
 
 def make_application(services: Services) -> tornado.web.Application:
@@ -138,7 +140,11 @@ class _Checked(tornado.web.RequestHandler):
     def identify(self) -> Identity | None:
         """Return who asks. Raises Problem."""
         cookie = self.get_cookie(self.services.cookie)
-        return self.services.guard.identify(self.visitor, self.request.headers, cookie)
+        identity = self.services.guard.identify(self.visitor, self.request.headers, cookie)
+        if identity is not None:
+            connection: Any = self.request.server_connection
+            self.services.connections.recognise(connection.stream)
+        return identity
 
     def refuse(self, problem: Problem) -> None:
         self.set_status(problem.status)
@@ -173,7 +179,7 @@ class _ApiHandler(_Checked):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.set_header("Allow", "GET, POST, PATCH, DELETE")
+            self.set_header("Allow", "GET, HEAD, POST, PATCH, DELETE")
         super().write_error(status_code, **kwargs)
 
     async def _operate(self, operation: Operation, values: dict[str, Any]) -> None:
@@ -336,12 +342,16 @@ class _PageHandler(_Checked):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(html)
 
+    head = get
+
 
 class _ToPageHandler(_Checked):
     """Leads from every other address to the page."""
 
     def get(self) -> None:
         self.redirect(f"{self.services.prefix}/")
+
+    head = get
 
 
 class _NothingHandler(_Checked):
