@@ -379,3 +379,12 @@ def test_pictures_have_the_width_that_was_asked_for() -> None:
 
 def test_names_are_compared_in_the_form_of_topics() -> None:
     assert key_of("Web One") == "web_one"
+
+
+def test_the_interval_is_that_of_the_processes() -> None:
+    model = Model()
+    model.apply_stat("web", 5, {"pid": 5, "kind": "process", "interval": None}, 1.0)
+    model.apply_stat("sockets", 3, {"fd": 3, "reads": 0, "interval": 0.03}, 1.0)
+    assert model.interval is None
+    model.apply_stat("web", 5, {"pid": 5, "kind": "process", "interval": 1.1}, 2.1)
+    assert model.interval == 1.1

@@ -51,10 +51,10 @@ class Model:
         Args:
             subtopic: pid or descriptor; None for what holds for all of them.
         """
-        self.interval = number_of(stat.get("interval")) or self.interval
         if watcher == _SOCKETS and ("fd" in stat or "addresses" in stat):
             self._apply_socket(stat, now)
             return
+        self.interval = number_of(stat.get("interval")) or self.interval
         if subtopic is None:
             self._apply_aggregate(watcher, stat, now)
             return
