@@ -25,11 +25,11 @@ from circus_httpd.documents import (
     SERVICES,
     STATS,
     count_states,
-    event_name,
     socket_documents,
     watcher_document,
     watcher_row,
 )
+from circus_httpd.names import Names
 from circus_httpd.problems import Problem, problem_of
 from circus_httpd.timeline import Timeline
 from circus_httpd.tokens import Role
@@ -110,7 +110,7 @@ class Daemon:
         self._dstats: Mapping[str, Any] = {}
         self._usages = Usages()
         self._figures_at = 0.0
-        self._names: dict[str, str] = {}
+        self._names = Names()
         self._dirty: set[str] | None = set()  # None: all
         self._has_changed = asyncio.Event()
         self._is_looked_at = asyncio.Event()
@@ -192,11 +192,24 @@ class Daemon:
     async def _hear(self, events: AsyncIterator[ReceivedEvent]) -> None:
         async for event in events:
             is_watcher = event.topic.startswith("watcher.")
-            name = self._names.get(event.watcher, event.watcher) if is_watcher else ""
+            name = await self._name_in(event) if is_watcher else ""
             self.timeline.add(event, name)
             if is_watcher:
                 self._mark(None if event.action in ("add", "remove") else name)
             self._on_change()
+
+    async def _name_in(self, event: ReceivedEvent) -> str:
+        """Return the name of the watcher that an event is about; one that is new is asked for.
+
+        The events behind it wait meanwhile, so that they stay in order.
+        """
+        form = event.watcher
+        if form not in self._names or event.action == "add":
+            with suppress(CallError, Problem):
+                status = await self._send("status", timeout=_CHECK_TIMEOUT)
+                self._names.learn(status.get("statuses", ()))
+            self._names.learn_unknown(form)
+        return self._names[form]
 
     # -- while somebody looks ----------------------------------------------------------------------------
 
@@ -400,7 +413,7 @@ class Daemon:
             )
         self._descriptions = dict(sorted(reply.get("descriptions", {}).items()))
         self._described_at = time.time()
-        self._names = {event_name(name): name for name in self._descriptions}
+        self._names.learn(self._descriptions)
         self._usages.keep_watchers({name.lower() for name in self._descriptions})
 
     async def _read_watcher(self, name: str) -> None:

@@ -15,7 +15,6 @@ __all__ = [
     "SERVICES",
     "STATS",
     "count_states",
-    "event_name",
     "socket_documents",
     "watcher_document",
     "watcher_row",
@@ -31,11 +30,6 @@ Description = Mapping[str, Any]
 _COUNTED: Final = ("numprocesses", "running", "spawned", "restarts", "failed_spawns", "ended")
 _CONFIGURED: Final = ("shell", "uid", "gid", "singleton", "on_demand", "priority")
 _DETAILS: Final = ("working_dir", "graceful_timeout", "max_age", "respawn")
-
-
-def event_name(name: str) -> str:
-    """Return the form that the name of a watcher has in topics of events: docs/wire.md."""
-    return name.lower().replace(" ", "_")
 
 
 def watcher_row(description: Description, usages: Usages, role: Role) -> dict[str, Any]:

@@ -241,6 +241,25 @@ def test_events_are_remembered_and_found(dashboard: Dashboard) -> None:
     assert dashboard.read.get(f"{D}/events?limit=0").status == 422
 
 
+def test_events_of_a_watcher_have_its_name_from_its_first_moment_to_its_last(dashboard: Dashboard) -> None:
+    last = dashboard.read.get(f"{D}/events").json["last"]
+
+    def names(action: str) -> list[str]:
+        found = dashboard.read.get(f"{D}/events?after={last}&action={action}").json["events"]
+        return [event["watcher"] for event in found]
+
+    def begin_and_end(name: str) -> None:
+        dashboard.daemon.call("add", name=name, cmd="sleep 1000", start=True, waiting=True)
+        until(lambda: name in names("spawn"), lambda: str(names("spawn")))
+        dashboard.daemon.call("rm", name=name, waiting=True)
+
+    begin_and_end("New Job/1")
+    begin_and_end("NEW Job/1")  # has the same form in topics
+    until(lambda: len(names("remove,reap")) == 4, lambda: str(names("remove,reap")))
+    for action in ("add", "spawn", "reap", "remove"):
+        assert names(action) == ["New Job/1", "NEW Job/1"], action
+
+
 def test_logs_are_read_searched_and_downloaded(dashboard: Dashboard) -> None:
     def lines(query: str) -> list[dict[str, Any]]:
         return list(dashboard.read.get(f"{D}/logs?{query}").json["lines"])
