@@ -19,6 +19,8 @@ __all__ = ["Collector", "Look", "Seen"]
 _LISTED: Final = 100
 """Descendants of a process that are listed; all are counted."""
 
+_COUNTS: Final = ("read_chars", "write_chars", "read_bytes", "write_bytes", "voluntary", "involuntary")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -97,8 +99,10 @@ class Collector:
     def _seen(self, sample: Sample, table: Table, elapsed: float, known: dict[int, _Known]) -> Seen:
         members = [sample, *_below(sample, table)] if sample.pid in table.children else [sample]
         own: list[Figures] = []
-        for member in members:
+        for number, member in enumerate(members):
             before = self._before(member)
+            if member.is_zombie:
+                member = members[number] = self._completed(member, before)
             age = max(0.0, table.taken_at - member.birth)
             earlier = None if before is None else before.sample
             own.append(figures_of_one(member, earlier, elapsed=elapsed, age=age, memory=self._memory))
@@ -117,13 +121,23 @@ class Collector:
             age=age,
         )
 
+    def _completed(self, ended: Sample, before: _Known | None) -> Sample:
+        """Fill in what the system tells no more of who has ended, whose bytes are not yet its parent's."""
+        last = ended if before is None else before.sample
+        counts = {
+            name: (getattr(last, name) or 0) if getattr(ended, name) is None else getattr(ended, name)
+            for name in _COUNTS
+        }
+        share = 0 if self._with_pss else None
+        return ended._replace(shared=0, fds=0, pss=share, uss=share, **counts)
+
     def _before(self, sample: Sample) -> _Known | None:
         known = self._known.get(sample.pid)
         return known if known is not None and known.sample.birth == sample.birth else None
 
 
 def _below(sample: Sample, table: Table) -> Iterator[Sample]:
-    """Yield the living descendants. A zombie costs nothing, and what it has used is not yet its parent's."""
+    """Yield the descendants, also zombies: what they have used is not yet their parent's."""
     for pid in descendants(sample.pid, table.children):
         if pid in table.samples:
             yield table.samples[pid]

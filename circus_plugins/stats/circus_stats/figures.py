@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from circus_stats.payloads import Figures
@@ -48,12 +48,17 @@ def machine_memory() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Sums of a family at the look before; None: something of it could not be read."""
+    """Sums of a family at the look before; None: something of it could not be read.
+
+    Attributes:
+        is_kept: they are those of the look before that, because less was found then.
+    """
 
     size: int
     cpu: float
     read_bytes: int | None
     write_bytes: int | None
+    is_kept: bool = False
 
 
 def figures_of_one(
@@ -63,11 +68,11 @@ def figures_of_one(
 
     Args:
         before: the same process at the look before.
-        elapsed: seconds since then.
+        elapsed: seconds since the look before, also if this process was not there then.
         age: seconds since its start.
         memory: bytes that the machine has.
     """
-    span = age if before is None else elapsed
+    span = _span(before, elapsed, age)
     return {
         "processes": 1,
         "cpu": _percent(sample.cpu - (before.cpu if before else 0.0), span),
@@ -114,14 +119,31 @@ def figures_of_family(
         read_bytes=_total(member.read_bytes for member in members),
         write_bytes=_total(member.write_bytes for member in members),
     )
-    span = age if before is None else elapsed
+    span = _span(before, elapsed, age)
     found = sum_figures(own)
     found["cpu_time"] = round(now.cpu, 2)
     found["cpu"] = _larger(_percent(now.cpu - (before.cpu if before else 0.0), span), found["cpu"])
     # Bytes of what has ended are its parent's at once, so only the sum of all tells what was new.
     found["read_rate"] = _rate(now.read_bytes, before.read_bytes if before else 0, span)
     found["write_rate"] = _rate(now.write_bytes, before.write_bytes if before else 0, span)
-    return found, now
+    return found, _to_compare_with(now, before)
+
+
+def _to_compare_with(now: Before, before: Before | None) -> Before:
+    """Keep larger sums once. Who ends during a look may be in none of its files, and at the next look all of
+    its past would seem to be new at its parent; who has left for good is missing then too."""
+    if before is None or before.is_kept or now.cpu >= before.cpu:
+        return now
+    return replace(before, is_kept=True)
+
+
+def _span(before: object | None, elapsed: float, age: float) -> float:
+    """Return the seconds that differences are about.
+
+    Who was started between two looks is measured by the same time as all others: else what lives for a short
+    time would seem to use more than the machine has.
+    """
+    return max(age, elapsed) if before is None else elapsed
 
 
 def sum_figures(all_figures: Iterable[Figures]) -> Figures:

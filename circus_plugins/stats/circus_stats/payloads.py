@@ -44,7 +44,7 @@ class Figures(TypedDict):
 
     Attributes:
         processes: how many these are the figures of.
-        cpu: percent of one core since the look before, at first since the process was started.
+        cpu: percent of one core since the look before, at the very first look since the start.
         cpu_time: seconds so far, of what has ended too as far as its parent has waited for it.
         mem: percent of the machine's memory that is resident.
         rss, vms, shared: bytes: resident, virtual, and resident and shared with others.

@@ -92,10 +92,10 @@ def _sample(pid: int, stat: bytes, users: Users, boot: float, *, with_pss: bool)
     """`boot`: when the clock of `birth` began, seconds since the epoch."""
     end = stat.rindex(b")")
     fields = stat[end + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
-    is_zombie = fields[0] in b"ZX"
     birth = int(fields[19]) / _TICKS
     threads = int(fields[17])
     status = _read(f"/proc/{pid}/status")
+    is_zombie = fields[0] in b"ZX" or not status  # or it has ended and was waited for just now
     resident = _number(status, b"\nVmRSS:")  # exact, which that in stat is not
     pss, uss = _shares(pid) if with_pss and not is_zombie else (None, None)
     voluntary, involuntary = _switches(pid, threads, status)

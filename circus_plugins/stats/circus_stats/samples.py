@@ -15,7 +15,7 @@ class Sample(NamedTuple):
     Attributes:
         birth: seconds, on the clock of Table.taken_at; tells it from a later process of the same pid.
         created: seconds since the epoch.
-        is_zombie: it has ended, and its parent has not asked for its status.
+        is_zombie: it has ended, and its parent has not asked for its status, or only just now.
         command: last path component of the first word of its command line, without blanks.
         user: name of its real user, the number if it has none.
         cpu: seconds of user and system time so far.

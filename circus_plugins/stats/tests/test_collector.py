@@ -156,3 +156,24 @@ def test_what_another_user_may_not_read_is_null(known: psutil.Popen) -> None:
         "assert seen.family['read_rate'] is None and seen.family['processes'] == 2\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd="/")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("has_proc", [True, False], ids=["proc", "psutil"])
+def test_a_zombie_below_takes_no_figure_away(has_proc: bool) -> None:
+    script = (
+        "import os, time\n"
+        "from circus_stats.collector import Collector\n"
+        f"Collector(has_proc={has_proc}).look([os.getpid()])\n"  # what it imports, nobody may not read
+        "libc = __import__('ctypes').CDLL(None)\n"
+        "os.setgid(65534); os.setgroups([]); os.setuid(65534)\n"
+        "libc.prctl(4, 1, 0, 0, 0)\n"  # PR_SET_DUMPABLE: exec would do the same
+        "child = os.fork()\n"
+        "if child == 0: os._exit(0)\n"
+        "os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)\n"
+        f"seen = Collector(with_pss=True, has_proc={has_proc}).look([os.getpid()]).processes[os.getpid()]\n"
+        "family = seen.family\n"
+        "assert family['processes'] == 2 and None not in family.values(), family\n"
+        "assert seen.info['children'][0]['nice'] == 'Zombie', seen\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd="/")

@@ -93,6 +93,36 @@ def test_what_takes_its_time_away_with_it_does_not_hide_the_others() -> None:
     assert now["cpu"] == 50.0
 
 
+def test_what_has_begun_between_two_looks_is_measured_by_the_time_between_them() -> None:
+    assert one(sample(cpu=0.1), elapsed=1.0, age=0.1)["cpu"] == 10.0
+    assert one(sample(cpu=0.1), elapsed=1.0, age=5.0)["cpu"] == 2.0
+    parent, child = sample(1, cpu=1.0), sample(2, cpu=0.1)
+    _, before = family([parent])
+    own = [one(parent, parent, elapsed=1.0), one(child, elapsed=1.0, age=0.1)]
+    now, _ = figures_of_family([parent, child], own, before, elapsed=1.0, age=10.0)
+    assert now["cpu"] == 10.0
+
+
+def test_what_ends_during_a_look_is_not_counted_again_at_the_next() -> None:
+    parent, child = sample(1, cpu=1.0), sample(2, cpu=100.0, read_bytes=9000)
+    _, before = family([parent, child])
+    during, before = figures_of_family([parent], [one(parent, parent)], before, elapsed=2.0, age=10.0)
+    assert (during["cpu"], during["read_rate"]) == (0.0, 0.0)
+    later = parent._replace(waited_cpu=100.5, read_bytes=10_000)
+    now, _ = figures_of_family([later], [one(later, parent)], before, elapsed=2.0, age=12.0)
+    assert now["cpu"] == 25.0
+
+
+def test_who_takes_his_time_away_for_good_is_forgotten() -> None:
+    parent, child = sample(1, cpu=1.0), sample(2, cpu=100.0)
+    _, before = family([parent, child])
+    for _ in range(2):
+        _, before = figures_of_family([parent], [one(parent, parent)], before, elapsed=2.0, age=10.0)
+    later = parent._replace(waited_cpu=0.5)
+    now, _ = figures_of_family([later], [one(later, parent)], before, elapsed=2.0, age=14.0)
+    assert now["cpu"] == 25.0
+
+
 def test_the_sum_of_nothing_is_nothing() -> None:
     assert sum_figures([]) == NOTHING
     assert sum_figures([]) is not NOTHING

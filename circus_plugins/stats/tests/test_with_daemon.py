@@ -381,14 +381,15 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def test_an_address_in_use_is_said_and_not_tried_without_end(tmp_path: Path) -> None:
+def test_an_address_in_use_is_said_and_tried_again_after_growing_pauses(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with Observed(tmp_path / "d", "", address) as daemon:
             until(lambda: "give another stats_endpoint" in daemon.log().lower())
-            until(lambda: daemon.watcher("circusd-stats").reason() != "")
-            tries = len([line for line in daemon.log().splitlines() if "already in use" in line.lower()])
-            assert tries <= 3
+            told = daemon.events.wait("circusd-stats", "backoff", count=3)
+            delays = [event.payload["delay"] for event in told]
+            assert all(delay > 0.05 for delay in delays)
+            assert delays[-1] > delays[0]
 
 
 def test_an_endpoint_alone_switches_it_on_with_a_warning(tmp_path: Path) -> None:
