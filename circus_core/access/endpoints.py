@@ -127,8 +127,8 @@ def _bind_ipc(
             zmq_socket.bind(endpoint)
         except KeyError:
             raise EndpointError(f"endpoint_owner of {endpoint} must be a user, got '{owner}'") from None
-        except (OSError, zmq.ZMQError) as error:
-            raise EndpointError(_explain(endpoint, error.errno or 0)) from error
+        except (OSError, zmq.ZMQError) as error:  # without a number: Python found the path too long
+            raise EndpointError(_explain(endpoint, error.errno or errno.ENAMETOOLONG)) from error
         listener.detach()  # libzmq closes it with its socket
     return BoundEndpoint(address=endpoint, file=file)
 
@@ -200,6 +200,8 @@ def _explain(endpoint: str, number: int) -> str:
         )
     if number in (errno.EACCES, errno.EPERM):
         return f"{text}; give a place that user {os.geteuid()} may use"
+    if number == errno.ENAMETOOLONG:
+        return f"{text}; give a path of at most 107 bytes"
     if number == errno.ENOENT:
         return f"{text}; make the folder first"
     if number in (errno.ENODEV, errno.EADDRNOTAVAIL):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,8 @@ def test_a_program_written_for_circus_does_its_work(script: str, tmp_path: Path)
     words = isolated(str(HELD.programs / "python"), "-m", f"{programs.__name__}.{script}")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     log = tmp_path / "log"
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    with log.open("wb") as output:
+    # A short name: programs put socket files below it, whose paths may have 107 bytes.
+    with log.open("wb") as output, tempfile.TemporaryDirectory(prefix="circus-") as folder:
         done = subprocess.run(
             words,
             cwd=folder,

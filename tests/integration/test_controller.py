@@ -315,6 +315,7 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
         ("tcp://127.0.0.1", "can't use endpoint tcp://127.0.0.1: invalid argument"),
         ("tcp://192.0.2.1:0", "give an address of this machine"),
         ("ipc:///nowhere/at/all", "make the folder first"),
+        (f"ipc:///tmp/{'x' * 108}", "file name too long; give a path of at most 107 bytes"),
         ("ipc:///" + "x" * 200, "can't use endpoint"),
     ],
 )
