@@ -242,6 +242,7 @@ def test_events_are_remembered_and_found(dashboard: Dashboard) -> None:
 
 
 def test_events_of_a_watcher_have_its_name_from_its_first_moment_to_its_last(dashboard: Dashboard) -> None:
+    assert dashboard.read.get(f"{D}/watchers").status == 200  # it is connected
     last = dashboard.read.get(f"{D}/events").json["last"]
 
     def names(action: str) -> list[str]:
