@@ -19,8 +19,6 @@ __all__ = ["Collector", "Look", "Seen"]
 _LISTED: Final = 100
 """Descendants of a process that are listed; all are counted."""
 
-_COUNTS: Final = ("read_chars", "write_chars", "read_bytes", "write_bytes", "voluntary", "involuntary")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -124,16 +122,27 @@ class Collector:
     def _completed(self, ended: Sample, before: _Known | None) -> Sample:
         """Fill in what the system tells no more of who has ended, whose bytes are not yet its parent's."""
         last = ended if before is None else before.sample
-        counts = {
-            name: (getattr(last, name) or 0) if getattr(ended, name) is None else getattr(ended, name)
-            for name in _COUNTS
-        }
         share = 0 if self._with_pss else None
-        return ended._replace(shared=0, fds=0, pss=share, uss=share, **counts)
+        return ended._replace(
+            shared=0,
+            fds=0,
+            pss=share,
+            uss=share,
+            read_chars=_first_known(ended.read_chars, last.read_chars),
+            write_chars=_first_known(ended.write_chars, last.write_chars),
+            read_bytes=_first_known(ended.read_bytes, last.read_bytes),
+            write_bytes=_first_known(ended.write_bytes, last.write_bytes),
+            voluntary=_first_known(ended.voluntary, last.voluntary),
+            involuntary=_first_known(ended.involuntary, last.involuntary),
+        )
 
     def _before(self, sample: Sample) -> _Known | None:
         known = self._known.get(sample.pid)
         return known if known is not None and known.sample.birth == sample.birth else None
+
+
+def _first_known(*counts: int | None) -> int:
+    return next((count for count in counts if count is not None), 0)
 
 
 def _below(sample: Sample, table: Table) -> Iterator[Sample]:
