@@ -11,6 +11,7 @@ import errno
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -68,6 +69,7 @@ class Crew:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_tasks: set[asyncio.Task[Any]] = set()  # what tells of an end; some of _tasks
         self._coming_up = 0
+        self._asking = asyncio.Lock()
         self.history = History(since=runtime.clock.wall())
         self.output: WatcherOutput = runtime.output(owner)
 
@@ -130,12 +132,11 @@ class Crew:
 
     async def _bring_up(self, worker: Worker) -> None:
         try:
-            verdict = await self._runtime.hooks.before_spawn(self._owner, worker.wid)
-            if not verdict:
-                self._refused(worker, "before_spawn", verdict)
+            env = await self._granted(worker)
+            if env is None:
                 return
             async with self._runtime.turns.turn(self.config.priority):
-                process = self._start_program(worker)
+                process = self._start_program(worker, env)
             if process is not None:
                 await self._greet(process)
         finally:
@@ -143,12 +144,28 @@ class Crew:
             if self._coming_up % _PLANNED_TOGETHER == 0:  # one plan for all that came up together
                 self._owner.look()
 
-    def _start_program(self, worker: Worker) -> Process | None:
+    async def _granted(self, worker: Worker) -> dict[str, str] | None:
+        """Ask before_spawn; return the environment as that left it, None if there shall be no process.
+
+        A function of the section is asked for one process after the other: what it writes to the watcher's
+        env is for this process, as in 0.19.
+        """
+        async with self._asking if "before_spawn" in self.config.hooks else nullcontext():
+            if worker.state is ProcessState.EXITED:  # stopped while it waited
+                return None
+            verdict = await self._runtime.hooks.before_spawn(self._owner, worker.wid)
+            env = dict(self._owner.env)
+        if verdict:
+            return env
+        self._refused(worker, "before_spawn", verdict)
+        return None
+
+    def _start_program(self, worker: Worker, env: dict[str, str]) -> Process | None:
         """Spawn, unless it was stopped meanwhile; None if there is no process."""
         if worker.state is ProcessState.EXITED:
             return None
         try:
-            process = self._spawned(worker)
+            process = self._spawned(worker, env)
         except CircusError as error:
             shortage = _is_shortage(error)
             self._failed(worker, str(error), counted=not shortage, shortage=shortage)
@@ -165,14 +182,14 @@ class Crew:
         self._unannounced.add(process)
         return process
 
-    def _spawned(self, worker: Worker) -> Process:
+    def _spawned(self, worker: Worker, env: dict[str, str]) -> Process:
         config, runtime = self.config, self._runtime
         process = Process(config, worker, backend=runtime.backend(config.backend), clock=runtime.clock)
         with lent_sockets(config, runtime.sockets) as sockets, self.output.connection() as connection:
             request = spawn_request(
                 config,
                 worker.wid,
-                env=dict(self._owner.env),
+                env=env,
                 sockets=sockets,
                 streams=connection.streams,
                 endpoint_owner=runtime.endpoint_owner,

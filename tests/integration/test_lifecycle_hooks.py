@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -62,6 +63,13 @@ def leaves_late(**others):
 
 def sets_env(watcher, **others):
     watcher.env["FROM_HOOK"] = "yes"
+    return True
+
+def numbers(watcher, **others):
+    number = int(watcher.env.get("NUMBER", 0)) + 1
+    time.sleep(0.05)
+    watcher.env["NUMBER"] = str(number)
+    time.sleep(0.05)
     return True
 
 def after_what_left(**others):
@@ -281,6 +289,14 @@ def test_before_spawn_may_change_the_environment(circusd: Start, folder: Path) -
     w = daemon.watcher("w")
     w.do("start")
     until(lambda: b"FROM_HOOK=yes" in Path(f"/proc/{w.pid()}/environ").read_bytes())
+
+
+def test_each_process_gets_what_before_spawn_wrote_for_it(circusd: Start, folder: Path) -> None:
+    daemon = circusd(SLEEPER + "numprocesses = 5\n" + hooks("numbers", "before_spawn"))
+    w = daemon.watcher("w")
+    w.do("start")
+    numbers = [re.search(rb"NUMBER=(\d+)", Path(f"/proc/{pid}/environ").read_bytes()) for pid in w.pids()]
+    assert sorted(int(found[1]) for found in numbers if found) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("hook", STARTING)
