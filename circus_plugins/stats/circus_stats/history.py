@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypedDict
 
-__all__ = ["ACTIVITY", "FIGURES", "HOUR", "History", "Past", "Ring", "Rings"]
+__all__ = ["ACTIVITY", "FIGURES", "HOUR", "MOST_VALUES", "History", "Past", "Ring", "Rings", "TooMuchError"]
 
 FIGURES: Final = ("cpu", "mem", "rss", "processes", "threads", "fds", "read_rate", "write_rate")
 """What is remembered of a watcher: sums over its processes and all their descendants."""
@@ -20,6 +20,9 @@ ACTIVITY: Final = ("reads", "connections", "waiting")
 
 HOUR: Final = 3600
 
+MOST_VALUES: Final = 250_000
+"""In one answer: about 2 MB, which the daemon reads and writes within some hundredths of a second."""
+
 _FINE: Final = (1, 120)
 _COARSE: Final = (10, 360)
 """Seconds of a slot, and slots."""
@@ -28,6 +31,10 @@ _MOST_GONE: Final = 200
 """Watchers that are remembered though they have no processes; those that ended first make room."""
 
 _NOTHING: Final = math.nan
+
+
+class TooMuchError(ValueError):
+    """More values than one answer may have; the argument is how many."""
 
 
 class Past(TypedDict):
@@ -70,10 +77,14 @@ class Ring:
             if value is not None:
                 ring[index] = value if math.isnan(before) else before + (value - before) / self._looks
 
+    def size(self, seconds: float, series: Collection[str]) -> int:
+        """Return how many values `past` has."""
+        return self._count(seconds) * len(self._values.keys() & set(series))
+
     def past(self, now: float, seconds: float, series: Collection[str]) -> dict[str, list[float | None]]:
         """Return the values of the slots that ended within the last `seconds`, oldest first."""
         last = int(now // self.step)
-        count = min(self._slots, max(1, math.ceil(seconds / self.step)))
+        count = self._count(seconds)
         return {
             name: [self._value(ring, slot) for slot in range(last - count + 1, last + 1)]
             for name, ring in self._values.items()
@@ -83,6 +94,9 @@ class Ring:
     def is_over(self, now: float) -> bool:
         """Tell whether all that is in it is too old to be shown."""
         return self._newest is None or int(now // self.step) - self._newest >= self._slots
+
+    def _count(self, seconds: float) -> int:
+        return min(self._slots, max(1, math.ceil(seconds / self.step)))
 
     def _open(self, slot: int) -> None:
         """Begin a slot; those that were left out hold nothing."""
@@ -112,11 +126,18 @@ class Rings:
 
     def past(self, now: float, wall: float, seconds: float, series: Collection[str]) -> Past:
         """Return the last `seconds` as finely as they are known; `wall` is `now` since the epoch."""
-        ring = self._fine if seconds <= _FINE[0] * _FINE[1] else self._coarse
+        ring = self._ring(seconds)
         return {"step": ring.step, "end": round(wall, 3), "series": ring.past(now, seconds, series)}
+
+    def size(self, seconds: float, series: Collection[str]) -> int:
+        """Return how many values `past` has."""
+        return self._ring(seconds).size(seconds, series)
 
     def is_over(self, now: float) -> bool:
         return self._coarse.is_over(now)
+
+    def _ring(self, seconds: float) -> Ring:
+        return self._fine if seconds <= _FINE[0] * _FINE[1] else self._coarse
 
 
 class History:
@@ -154,9 +175,13 @@ class History:
         seconds: float = HOUR,
         series: Collection[str] = FIGURES + ACTIVITY,
     ) -> dict[str, Past]:
-        """Return the past of a name, or of all, by name."""
-        return {
-            each: rings.past(now, wall, seconds, series)
-            for each, rings in sorted(self._rings.items())
-            if name is None or each == name
-        }
+        """Return the past of a name, or of all, by name.
+
+        Raises:
+            TooMuchError: that would be more than MOST_VALUES.
+        """
+        chosen = [(each, rings) for each, rings in sorted(self._rings.items()) if name in (None, each)]
+        size = sum(rings.size(seconds, series) for _, rings in chosen)
+        if size > MOST_VALUES:
+            raise TooMuchError(size)
+        return {each: rings.past(now, wall, seconds, series) for each, rings in chosen}

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import pytest
 
-from circus_stats.history import FIGURES, HOUR, History, Ring
+from circus_stats.history import FIGURES, HOUR, MOST_VALUES, History, Ring, TooMuchError
 from circus_stats.history_server import ask_history, serve_history
 
 T = TypeVar("T")
@@ -127,6 +127,35 @@ def ask(name: str, question: str = '{"name": "web"}') -> str:
             return client.makefile().read()
         except ConnectionError:
             return ""
+
+
+def test_nobody_is_told_more_than_the_daemon_can_pass_on_at_once() -> None:
+    history = History()
+    for number in range(200):
+        put(history, f"w{number}", 100.0)
+    with pytest.raises(TooMuchError, match=str(200 * len(FIGURES) * 360)):
+        history.past(100.0, 0.0)
+    few = history.past(100.0, 0.0, seconds=120, series=["cpu", "mem"])
+    assert sum(len(values) for past in few.values() for values in past["series"].values()) == 200 * 2 * 120
+    assert 200 * 2 * 120 < MOST_VALUES
+    assert len(history.past(100.0, 0.0, name="w7")) == 1
+
+
+def test_too_much_is_refused_over_the_connection_too() -> None:
+    async def both() -> None:
+        history = History()
+        for number in range(200):
+            put(history, f"w{number}", time.monotonic())
+        name = f"circus-test-{secrets.token_hex(8)}"
+        server = await serve_history(history, name)
+        assert server is not None
+        try:
+            with pytest.raises(TooMuchError):
+                await ask_history(name, {})
+        finally:
+            server.close()
+
+    asyncio.run(both())
 
 
 @contextmanager
