@@ -94,7 +94,7 @@ def test_watchers_that_come_and_go_do_not_fill_the_memory() -> None:
     for number in range(1000):
         put(history, f"w{number}", number)
         history.forget_old(number, ())
-    names = history.past(1000, 0.0)
+    names = history.past(1000, 0.0, series=["cpu"])
     assert len(names) == 200
     assert "w999" in names
 
@@ -137,7 +137,7 @@ def test_nobody_is_told_more_than_the_daemon_can_pass_on_at_once() -> None:
         history.past(100.0, 0.0)
     few = history.past(100.0, 0.0, seconds=120, series=["cpu", "mem"])
     assert sum(len(values) for past in few.values() for values in past["series"].values()) == 200 * 2 * 120
-    assert 200 * 2 * 120 < MOST_VALUES
+    assert MOST_VALUES > 200 * 2 * 120
     assert len(history.past(100.0, 0.0, name="w7")) == 1
 
 
