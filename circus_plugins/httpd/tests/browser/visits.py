@@ -10,9 +10,9 @@ from typing import Final, Literal, Self
 
 from playwright.sync_api import (
     Browser,
-    BrowserContext,
     ConsoleMessage,
     Dialog,
+    Error,
     Locator,
     Page,
     ViewportSize,
@@ -40,24 +40,28 @@ class Visit:
 
     @classmethod
     @contextmanager
-    def begin(cls, context: BrowserContext, dashboard: Dashboard, address: str) -> Iterator[Visit]:
-        """Open a page at an address; at the end nothing may have gone wrong in it but what was expected."""
-        page = context.new_page()
+    def begin(cls, page: Page, dashboard: Dashboard) -> Iterator[Visit]:
+        """Listen to the page; at the end nothing may have gone wrong in it but what was expected."""
         visit = cls(page, dashboard)
         page.on("console", visit._heard)
-        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on("pageerror", visit._failed)
         page.on("dialog", visit._dismiss)
         try:
-            page.goto(address)
             yield visit
             assert not visit.unexpected, visit.unexpected
         finally:
-            page.close()
+            page.remove_listener("console", visit._heard)
+            page.remove_listener("pageerror", visit._failed)
+            page.remove_listener("dialog", visit._dismiss)
 
     @property
     def unexpected(self) -> list[str]:
         """Complaints that no `expected` pattern fits."""
         return [text for text in self.complaints if not any(re.search(p, text) for p in self.expected)]
+
+    def has_pages(self) -> None:
+        """Somebody is logged in."""
+        expect(self.page.get_by_role("navigation", name="Pages")).to_be_visible()
 
     def go(self, fragment: str) -> None:
         """Go to a page by its address."""
@@ -69,6 +73,33 @@ class Visit:
         self.page.get_by_role("link", name=name, exact=True).click()
         if tab:
             self.page.get_by_role("tab", name=tab).click()
+
+    def place(self, label: str) -> None:
+        """Go to one of the main pages."""
+        link = self.page.get_by_role("navigation", name="Pages").get_by_role("link", name=label, exact=True)
+        link.click()
+        expect(self.page.get_by_role("heading", name=label, level=1)).to_be_visible()
+
+    def output_of(self, watcher: str) -> None:
+        """Go to the output of one watcher."""
+        self.place("Logs")
+        self.page.get_by_label("Watcher", exact=True).select_option(watcher)
+
+    def is_filled(self) -> None:
+        """The page shows what it is about."""
+        expect(self.page.locator("#main h1")).to_be_visible()
+        expect(self.page.locator("#main .loading")).to_have_count(0)
+
+    def reach_by_tab(self, name: str, most: int = 80) -> None:
+        """Press Tab until a button has the focus."""
+        for _ in range(most):
+            label = self.page.evaluate(
+                "() => { const e = document.activeElement; return e.ariaLabel || e.textContent; }"
+            )
+            if label == name:
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{most} times Tab did not lead to {name!r}")
 
     def row(self, name: str) -> Locator:
         """The row of a watcher in the overview."""
@@ -91,7 +122,10 @@ class Visit:
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location['url']})")
+
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
 
     def _dismiss(self, dialog: Dialog) -> None:
         self.complaints.append(f"a dialog of a script: {dialog.message}")
@@ -99,27 +133,30 @@ class Visit:
 
 
 class Lounge:
-    """The profiles of a browser for one dashboard, one for each role, logged in when it is first needed."""
+    """The pages of a browser for one dashboard, one for each role, logged in when it is first needed."""
 
     def __init__(self, browser: Browser, dashboard: Dashboard) -> None:
         self.dashboard = dashboard
         self._browser = browser
-        self._contexts: dict[Role, BrowserContext] = {}
+        self._pages: dict[Role, Page] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *what: object) -> None:
-        for context in self._contexts.values():
-            context.close()
+        for page in self._pages.values():
+            page.context.close()
 
     @contextmanager
     def visit(self, role: Role) -> Iterator[Visit]:
-        """Open the overview as somebody who has logged in before."""
-        if role not in self._contexts:
-            self._contexts[role] = self._log_in(role)
-        with Visit.begin(self._contexts[role], self.dashboard, self.dashboard.url) as visit:
-            expect(visit.page.get_by_role("navigation", name="Pages")).to_be_visible()
+        """Look at the overview as somebody who has logged in before. Nothing is left of earlier visits."""
+        page = self._page_of(role)
+        page.set_viewport_size(DESKTOP)
+        page.emulate_media(color_scheme="light")
+        page.evaluate("localStorage.clear(); history.replaceState(null, '', location.pathname)")
+        with Visit.begin(page, self.dashboard) as visit:
+            page.reload()
+            visit.has_pages()
             yield visit
 
     @contextmanager
@@ -128,16 +165,18 @@ class Lounge:
         context = self._browser.new_context(viewport=DESKTOP)
         context.set_default_timeout(PATIENCE_MS)
         try:
-            with Visit.begin(context, self.dashboard, self.dashboard.url + fragment) as visit:
+            with Visit.begin(context.new_page(), self.dashboard) as visit:
+                visit.page.goto(self.dashboard.url + fragment)
                 yield visit
         finally:
             context.close()
 
-    def _log_in(self, role: Role) -> BrowserContext:
-        context = self._browser.new_context(viewport=DESKTOP, accept_downloads=True)
-        context.set_default_timeout(PATIENCE_MS)
-        token = tokens_in(self.dashboard.state)[role]
-        address = f"{self.dashboard.url}#token={token}"
-        with Visit.begin(context, self.dashboard, address) as visit:
-            expect(visit.page.get_by_role("navigation", name="Pages")).to_be_visible()
-        return context
+    def _page_of(self, role: Role) -> Page:
+        if role not in self._pages:
+            context = self._browser.new_context(viewport=DESKTOP, accept_downloads=True)
+            context.set_default_timeout(PATIENCE_MS)
+            self._pages[role] = context.new_page()
+            token = tokens_in(self.dashboard.state)[role]
+            self._pages[role].goto(f"{self.dashboard.url}#token={token}")
+            expect(self._pages[role].get_by_role("navigation", name="Pages")).to_be_visible()
+        return self._pages[role]
