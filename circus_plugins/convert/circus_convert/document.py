@@ -60,6 +60,12 @@ class Document:
         self.sections.append(Section(name))
         return self.sections[-1]
 
+    def free_name(self, kind: str, name: str) -> str:
+        """Return the name, or with a number behind it if a KIND has it already; case does not count."""
+        taken = {section.name.lower() for section in self.sections}
+        names = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
+        return next(each for each in names if f"{kind}:{each}".lower() not in taken)
+
     def notes(self) -> list[Note]:
         return [note for section in self.sections for note in section.notes]
 

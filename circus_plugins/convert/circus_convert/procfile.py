@@ -18,6 +18,11 @@ __all__ = ["convert_procfile", "is_entry"]
 _ENTRY: Final = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _ESCAPE: Final = re.compile(r"\\(.)")
+_DISPUTED: Final = re.compile(r"""[\s#'"\\]""")
+_HOW_DISPUTED: Final = (
+    "taken as it stands, as foreman does; honcho leaves out blanks, quotes and what is behind #; "
+    "quotes around it make it clear"
+)
 _ONCE: Final = "release"  # what Heroku runs before a release, and does not run again
 _FIRST_PORT, _PORTS_APART = 5000, 100
 _GRACE: Final = 5  # seconds that honcho and foreman wait
@@ -47,10 +52,14 @@ def convert_procfile(path: Path) -> Document:
     for name, value in _environment(path.parent / ".env", common):
         common.options[name] = as_environment((value,))
     port = _base_port(common.options.pop("PORT", None), path)
-    for entry in _entries(path):
+    for entry in _entries(path, document.section("DEFAULT")):
+        if document.free_name("watcher", entry.name) != entry.name:
+            raise ConvertError(f"{entry.place}: there are two entries of this name; case does not count")
         _add(document.section(f"watcher:{entry.name}"), entry)
         document.section(f"env:{entry.name}").options["PORT"] = str(port)
         port += _PORTS_APART
+    if document.count("watcher") == 0:
+        raise ConvertError(f"{path}: there is no NAME: COMMAND in it")
     document.sections = [each for each in document.sections if each.options or each.notes]
     return document
 
@@ -61,8 +70,6 @@ def is_entry(line: str) -> bool:
 
 
 def _add(watcher: Section, entry: _Entry) -> None:
-    if watcher.options:
-        raise ConvertError(f"{entry.place}: there are two entries of this name")
     watcher.options.update(_shell_command(entry.command))
     if entry.name == _ONCE:
         watcher.options["respawn"] = False
@@ -79,12 +86,14 @@ def _shell_command(command: str) -> dict[str, str | bool]:
     return {"cmd": as_command((f"/bin/sh -c {shlex.quote(command)}",))}
 
 
-def _entries(path: Path) -> Iterator[_Entry]:
-    """Yield the types of processes, in their order; what is no entry is passed over, as foreman does."""
+def _entries(path: Path, section: Section) -> Iterator[_Entry]:
+    """Yield the types of processes, in their order; what is no entry is named in a comment."""
     for number, line in enumerate(_lines(path), 1):
         match = _ENTRY.fullmatch(line.strip())
         if match is not None:
             yield _Entry(match.group(1), match.group(2), Place(str(path), number))
+        elif line.strip() and not line.lstrip().startswith("#"):
+            section.note(Place(str(path), number), "not NAME: COMMAND: left out, as foreman and honcho do")
 
 
 def _environment(path: Path, section: Section) -> Iterator[tuple[str, str]]:
@@ -93,17 +102,27 @@ def _environment(path: Path, section: Section) -> Iterator[tuple[str, str]]:
         line = line.strip()
         match = _ASSIGNMENT.fullmatch(line)
         if match is not None:
+            if _DISPUTED.search(match.group(2)) and _quoted(match.group(2)) is None:
+                section.note(Place(str(path), number), f"{match.group(1)}: {_HOW_DISPUTED}")
             yield match.group(1), _unquoted(match.group(2))
         elif line and not line.startswith("#"):
-            section.note(Place(str(path), number), "not NAME=VALUE: left out, as honcho does")
+            section.note(Place(str(path), number), "not NAME=VALUE: left out, as foreman does")
 
 
 def _unquoted(value: str) -> str:
-    """Take one pair of quotes off; between double ones a backslash takes the meaning of what follows."""
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        inner = value[1:-1]
-        return _ESCAPE.sub(r"\1", inner) if value[0] == '"' else inner
-    return value
+    """Take one pair of quotes off; between double ones `\\n` is a line end, other backslashes just go."""
+    inner = _quoted(value)
+    if inner is None:
+        return value
+    if value[0] == "'":
+        return inner
+    return _ESCAPE.sub(lambda found: "\n" if found.group(1) == "n" else found.group(1), inner)
+
+
+def _quoted(value: str) -> str | None:
+    """Return what is between the quotes that are around a value."""
+    is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted else None
 
 
 def _base_port(given: object, path: Path) -> int:

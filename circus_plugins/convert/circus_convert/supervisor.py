@@ -38,7 +38,9 @@ def convert_supervisor(path: Path) -> Document:
     sections = read_supervisor(path)
     programs = [section for section in sections if section.kind in _PROGRAMS]
     if not programs:
-        raise ConvertError(f"{path}: there is no [program:NAME] in it")
+        missing = [pattern for section in sections for pattern in section.missing]
+        hint = f", and no file is {', '.join(missing)}" if missing else ""
+        raise ConvertError(f"{path}: there is no [program:NAME] in it{hint}")
     document = Document(str(path), is_spaced=_is_spaced(path.read_text(encoding="utf-8-sig")))
     document.section("circus")
     document.section("DEFAULT").options.update(copy_env=True, graceful_timeout=_GRACE)
@@ -72,7 +74,7 @@ def _convert(section: SupervisorSection, document: Document, around: Surrounding
         case "fcgi-program":
             watchers = convert_program(section, document, around)
             options = Options(section, {"program_name": section.name})
-            convert_socket(options, section.name.lower(), watchers, document)
+            convert_socket(options, document.free_name("socket", section.name.lower()), watchers, document)
         case _:
             note_other(section, document)
 

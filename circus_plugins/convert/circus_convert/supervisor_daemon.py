@@ -16,6 +16,7 @@ __all__ = ["convert_daemon", "convert_dashboard", "note_eventlistener", "note_ot
 _LEVELS: Final = {"warn": "warning", "trace": "debug", "blather": "debug"}
 _USUAL_LIMIT: Final = 1024
 _STANDARD_LOGS: Final = ("/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2")
+_EVERYWHERE: Final = ("", "*", "0.0.0.0", "[::]", "::")
 _WITHOUT: Final = {
     "logfile_maxbytes": "circusd does not rotate its log; logrotate and circusctl reopen do",
     "logfile_backups": "circusd does not rotate its log; logrotate and circusctl reopen do",
@@ -66,11 +67,12 @@ def convert_dashboard(section: SupervisorSection, document: Document) -> None:
     """Let the dashboard listen where [inet_http_server] did: on this machine only, unless it is opened."""
     options, circus = Options(section, _known()), document.section("circus")
     host, _, port = options.word("port", "9001").rpartition(":")
+    is_open = host in _EVERYWHERE
     circus.options["httpd"] = True
-    circus.options["httpd_host"] = host if host not in ("", "*", "0.0.0.0") else "127.0.0.1"
+    circus.options["httpd_host"] = "127.0.0.1" if is_open else host.strip("[]")
     circus.options["httpd_port"] = port
     document.extras.add("httpd")
-    if host in ("", "*", "0.0.0.0"):
+    if is_open:
         circus.note(options.place("port"), "port: listened everywhere; httpd_host = 0.0.0.0 does that")
     for key in section.options:
         if key in ("username", "password"):
@@ -108,6 +110,9 @@ def _others(section: SupervisorSection) -> Iterator[str]:
             yield "[rpcinterface:supervisor]: programs use CircusClient of circus_core instead"
         case "rpcinterface":
             yield f"[rpcinterface:{section.name}]: plugins of Supervisor don't run here; see docs/plugins.md"
+        case "include":
+            missing = ", ".join(section.missing)
+            yield f"[include]: no file is {missing}; what Supervisor reads there is not in here"
         case "group":
             programs = section.options["programs"].value if "programs" in section.options else ""
             yield (

@@ -37,12 +37,17 @@ class SupervisorOption:
 
 @dataclass(slots=True)
 class SupervisorSection:
-    """`[kind:name]`, also put together from several pieces; `name` is empty where there is none."""
+    """`[kind:name]`, also put together from several pieces; `name` is empty where there is none.
+
+    Attributes:
+        missing: of [include]: the patterns that no file matches.
+    """
 
     kind: str
     name: str
     place: Place
     options: dict[str, SupervisorOption] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
 
 def read_supervisor(path: Path) -> list[SupervisorSection]:
@@ -57,6 +62,8 @@ def read_supervisor(path: Path) -> list[SupervisorSection]:
     for file in _included(include, path) if include else ():
         _read(file, sections)
     sections.pop("include", None)
+    if include is not None and include.missing:
+        sections["include"] = include
     return list(sections.values())
 
 
@@ -74,7 +81,10 @@ def _included(include: SupervisorSection, main: Path) -> Iterator[Path]:
     except ValueError as error:
         raise ConvertError(f"{option.place}: files: {error}") from None
     for pattern in files.split():
-        yield from (Path(name) for name in sorted(glob.glob(os.path.join(main.parent, pattern))))
+        found = sorted(glob.glob(os.path.join(main.parent, pattern)))
+        if not found:
+            include.missing.append(pattern)
+        yield from map(Path, found)
 
 
 def _known(variable: Variable, environ: Mapping[str, str]) -> str:

@@ -93,6 +93,8 @@ def convert_program(section: SupervisorSection, document: Document, around: Surr
         ConvertError: an option can't be used.
     """
     options = Options(section, _known(section, around))
+    if not section.name:
+        raise ConvertError(f"{section.place}: a program needs a name")
     if not options.raw("command"):
         raise ConvertError(f"{section.place}: program '{section.name}' has no command")
     made = [_watcher(variant, document, around) for variant in _variants(options)]
@@ -146,7 +148,11 @@ def _cleaned(name: str) -> str:
 
 def _watcher(variant: _Variant, document: Document, around: Surroundings) -> Section:
     options = variant.options
-    watcher = document.section(f"watcher:{variant.name}")
+    name = document.free_name("watcher", variant.name)
+    watcher = document.section(f"watcher:{name}")
+    if name != variant.name:
+        taken = f"called {name!r}, since there is a {variant.name!r}; case does not count"
+        watcher.note(options.section.place, taken)
     watcher.options["cmd"] = _command(options)
     if variant.processes != 1:
         watcher.options["numprocesses"] = variant.processes
@@ -158,7 +164,7 @@ def _watcher(variant: _Variant, document: Document, around: Surroundings) -> Sec
     convert_output(options, watcher, document)
     variables = {name: as_environment(text) for name, text in options.assignments("environment")}
     if variables:
-        document.section(f"env:{variant.name}").options.update(variables)
+        document.section(f"env:{name}").options.update(variables)
     return watcher
 
 

@@ -24,7 +24,7 @@ def convert_socket(options: Options, name: str, watchers: list[Section], documen
     made = document.section(f"socket:{name}")
     address = options.word("socket")
     if unix := _UNIX.fullmatch(address):
-        mode = int(options.word("socket_mode", "0700"), 8)
+        mode = _mode(options)
         made.options |= {"path": unix.group(1), "umask": f"{0o777 & ~mode:03o}", "replace": True}
     elif tcp := _TCP.fullmatch(address):
         made.options |= {"host": tcp["six"] or tcp["host"].replace("*", "0.0.0.0"), "port": int(tcp["port"])}
@@ -39,3 +39,11 @@ def convert_socket(options: Options, name: str, watchers: list[Section], documen
         made.note(options.place("socket_owner"), "socket_owner: the file belongs to the user of circusd")
     for watcher in watchers:
         watcher.options["stdin_socket"] = name
+
+
+def _mode(options: Options) -> int:
+    try:
+        return int(options.word("socket_mode", "0700"), 8)
+    except ValueError:
+        what = f"socket_mode must be octal, such as 0700, got {options.raw('socket_mode')!r}"
+        raise ConvertError(f"{options.place('socket_mode')}: {what}") from None

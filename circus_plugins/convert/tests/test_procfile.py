@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from circus_convert.problems import ConvertError
 from circus_core.testing import Daemon, until
 
 from .converting import checked, circusctl, converted
@@ -33,7 +34,7 @@ def test_each_type_is_a_watcher_with_a_port_of_its_own(tmp_path: Path) -> None:
         "graceful_timeout = 5\n"
         "stop_children = True\n"
         "\n"
-        "# .env:4: not NAME=VALUE: left out, as honcho does\n"
+        "# .env:4: not NAME=VALUE: left out, as foreman does\n"
         "[env]\n"
         "SECRET = a $$b\n"
         "DEBUG = 1\n"
@@ -74,7 +75,10 @@ def test_a_release_runs_once(tmp_path: Path) -> None:
 def test_two_entries_of_one_name_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text("web: a\nweb: b\n")
     done = circusctl("convert", "Procfile", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "error: Procfile:2: there are two entries of this name\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: Procfile:2: there are two entries of this name; case does not count\n",
+    )
 
 
 def test_what_ini_can_not_hold_is_an_error_that_names_toml(tmp_path: Path) -> None:
@@ -126,3 +130,27 @@ def _records(folder: Path) -> dict[str, object] | None:
             if key.startswith(("OUT", "CIRCUS_", "HONCHO_", "PYTHON", "_", "SHLVL", "PWD", "OLDPWD")):
                 del env[key]
     return found
+
+
+def test_a_value_of_several_lines_keeps_them(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(r'KEY="-----BEGIN\nab\"c\n-----END"' + "\n")
+    text = converted(tmp_path, "web: run\n", "Procfile")
+    assert 'KEY = -----BEGIN\n    ab"c\n    -----END\n' in text
+    assert checked(tmp_path, text) == "circus.ini: ok, 1 watcher, 0 sockets, 0 plugins\n"
+
+
+def test_what_is_left_out_or_read_in_two_ways_is_told_without_the_value(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=secret # really\nB='secret # really'\nC = secret\n")
+    text = converted(tmp_path, "web: run\nno entry\n", "Procfile")
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert [line.partition(": ")[0] for line in comments[3:]] == ["# Procfile:2", "# .env:1", "# .env:3"]
+    assert "secret" not in "".join(comments)
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [("web: a\nWeb: b\n", "Procfile:2: there are two"), ("# x\n", "no NAME: COMMAND in it")],
+)
+def test_a_procfile_that_makes_no_sense_is_told(tmp_path: Path, lines: str, what: str) -> None:
+    with pytest.raises(ConvertError, match=what):
+        converted(tmp_path, lines, "Procfile")

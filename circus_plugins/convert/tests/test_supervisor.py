@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -287,3 +288,41 @@ def test_what_supervisor_would_not_take_is_an_error_with_its_line(
     assert str(raised.value).startswith(complaint)
     assert "s3cret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_no_program_takes_the_place_of_another_one(tmp_path: Path) -> None:
+    text = converted(
+        tmp_path, "[program:a b]\ncommand=one\n[program:a_b]\ncommand=two\n[program:A_B]\ncommand=three\n"
+    )
+    assert re.findall(r"\[(watcher:.*)\]\ncmd=(.*)", text) == [
+        ("watcher:a_b", "one"),
+        ("watcher:a_b_2", "two"),
+        ("watcher:A_B_3", "three"),
+    ]
+    assert "# supervisord.conf:3: called 'a_b_2', since there is a 'a_b'; case does not count" in text
+    assert checked(tmp_path, text) == "circus.ini: ok, 3 watchers, 0 sockets, 0 plugins\n"
+
+
+def test_files_to_include_that_are_not_here_are_named(tmp_path: Path) -> None:
+    include = "[include]\nfiles = conf.d/*.conf more.ini\n"
+    (tmp_path / "more.ini").write_text("[program:more]\ncommand=more\n")
+    text = converted(tmp_path, "[program:x]\ncommand=x\n" + include)
+    assert "[include]: no file is conf.d/*.conf; what Supervisor reads there is not in here" in text
+    assert "[watcher:more]" in text
+    (tmp_path / "more.ini").unlink()
+    with pytest.raises(
+        ConvertError, match=r"no \[program:NAME\] in it, and no file is conf.d/\*.conf, more.ini"
+    ):
+        converted(tmp_path, include)
+
+
+def test_a_dashboard_is_opened_to_nobody_by_itself(tmp_path: Path) -> None:
+    for port in (":9001", "*:9001", "9001", "0.0.0.0:9001", "[::]:9001"):
+        text = converted(tmp_path, f"[inet_http_server]\nport={port}\n[program:x]\ncommand=x\n")
+        assert "httpd_host=127.0.0.1\nhttpd_port=9001\n" in text
+
+
+def test_a_mode_that_is_none_is_told(tmp_path: Path) -> None:
+    text = "[fcgi-program:x]\ncommand=x\nsocket=unix:///tmp/x\nsocket_mode=rwx\n"
+    with pytest.raises(ConvertError, match=r"conf:4: socket_mode must be octal, such as 0700, got 'rwx'"):
+        converted(tmp_path, text)
