@@ -7,12 +7,14 @@ import asyncio
 import ipaddress
 import logging
 import os
+import re
 import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from typing import Final
 
 from circus_core import CircusError, ConfigError, configure_logging
 from circus_httpd.discovery import parse_multicast
@@ -24,6 +26,7 @@ __all__ = ["main"]
 
 _logger = logging.getLogger("circus")
 
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _EPILOG = """\
 circushttpd token        print the address to log in with; --bare: the token alone
 circushttpd token --new  make new tokens; who is logged in is logged out
@@ -102,14 +105,19 @@ def _announce(server: Server, output: str) -> None:
 
 
 def _is_private(output: str) -> bool:
-    """Tell whether what is logged goes to standard error, and that is no file that others can read."""
+    """Tell whether what is logged goes to standard error, and that is a terminal or a file of its owner only.
+
+    Of a pipe nobody knows who reads it: circusd shows what comes out of it to whoever may look.
+    """
     if output not in ("-", "stdout"):
         return False
     try:
+        if sys.stderr.isatty():
+            return True
         found = os.fstat(sys.stderr.fileno())
     except (AttributeError, OSError, ValueError):
         return False
-    return not (stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077)
+    return stat.S_ISREG(found.st_mode) and not stat.S_IMODE(found.st_mode) & 0o077
 
 
 def login_url(url: str, token: str) -> str:
@@ -195,7 +203,7 @@ def parse_prefix(text: str) -> str:
     if not inner:
         return ""
     parts = inner.split("/")
-    if not all(part and all(mark.isalnum() or mark in "-_.~" for mark in part) for part in parts):
+    if not all(_SEGMENT.fullmatch(part) and part.strip(".") for part in parts):
         raise ValueError(
             f"a prefix must be a path of letters, digits, - _ . ~, such as /circus, got {text!r}"
         )

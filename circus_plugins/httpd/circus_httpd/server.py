@@ -188,16 +188,32 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         if settings.key is not None:
             raise ListenError("a key without a certificate: give both, --certificate and --key")
         return None
+    key = settings.key or settings.certificate
+
+    def refuse() -> str:
+        # Asking for the password would wait for ever: circusd starts us, and again at any time.
+        raise ListenError(f"the key in {key!r} is encrypted; give one that is not, mode 0600")
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(settings.certificate, settings.key)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or str(error)
+        context.load_cert_chain(settings.certificate, settings.key, refuse)
+    except OSError as error:
         raise ListenError(
-            f"can't use the certificate {settings.certificate!r} with the key "
-            f"{settings.key or settings.certificate!r}: {reason.lower()}"
+            f"can't use the certificate {settings.certificate!r} with the key {key!r}: {_tls_reason(error)}"
         ) from error
     return context
+
+
+def _tls_reason(error: OSError) -> str:
+    """Return what is wrong; an ssl.SSLError of a file that is not PEM has no reason."""
+    if not isinstance(error, ssl.SSLError):
+        return (error.strerror or str(error)).lower()
+    reason = error.reason or "NO_START_LINE"
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the key is that of another certificate"
+    if reason == "NO_START_LINE":
+        return "one of them is missing in its file, or is not in PEM form"
+    return reason.replace("_", " ").lower()
 
 
 def _port(sock: socket.socket) -> int:

@@ -26,7 +26,7 @@ class StateFile:
         """Return what was saved; nothing if there is nothing that can be used."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

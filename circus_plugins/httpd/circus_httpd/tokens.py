@@ -40,13 +40,23 @@ def state_folder(wanted: str | None = None) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder if it is missing, for its owner only. Raises StateError."""
+    """Make the folder if it is missing, for its owner only.
+
+    Raises:
+        StateError: it can't be made, or others could put files of their own into it.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
     except OSError as error:
         raise StateError(
             f"can't make the folder {str(folder)!r}: {_reason(error)}; name another one with --state-dir"
         ) from error
+    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH:
+        raise StateError(
+            f"others can write into the folder {str(folder)!r} (uid {found.st_uid}, mode "
+            f"{stat.S_IMODE(found.st_mode):04o}), so it is not used; name another one with --state-dir"
+        )
 
 
 def write_private(path: Path, text: str) -> None:

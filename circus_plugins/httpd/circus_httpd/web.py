@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -79,7 +80,7 @@ class Services:
 
 
 def make_application(services: Services) -> tornado.web.Application:
-    prefix = services.prefix
+    prefix = re.escape(services.prefix)
     about = {"services": services}
     handlers: list[Any] = [
         (rf"{prefix}/api/live", _LiveHandler, about),
@@ -253,17 +254,26 @@ class _ApiHandler(_Checked):
         pages = iter_pages(
             daemon, name=params.get("watcher"), stream=params.get("stream"), lines=params.get("lines")
         )
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.set_header("Content-Disposition", 'attachment; filename="circus-logs.txt"')
-        async for page in pages:
-            for line in page["lines"]:
-                if wanted.fits(line):
-                    self.write(as_text(line).encode("utf-8", "replace"))
-            try:
+        has_begun = False
+        try:
+            async for page in pages:
+                self.set_header("Content-Type", "text/plain; charset=utf-8")
+                self.set_header("Content-Disposition", 'attachment; filename="circus-logs.txt"')
+                for line in page["lines"]:
+                    if wanted.fits(line):
+                        self.write(as_text(line).encode("utf-8", "replace"))
+                has_begun = True
                 await self.flush()
-            except StreamClosedError:
-                return
-        self.finish()
+        except StreamClosedError:
+            return
+        except Problem:
+            if not has_begun:
+                raise
+            # Half a file that looks like a whole one would be a lie: the other end sees the break.
+            connection: Any = self.request.server_connection
+            connection.stream.close()
+        else:
+            self.finish()
 
 
 class _LiveHandler(_Checked, tornado.websocket.WebSocketHandler):

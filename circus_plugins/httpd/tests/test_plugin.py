@@ -124,6 +124,7 @@ def run(*command: str) -> Any:
     [
         (["--port", "70000"], 2, "invalid port value"),
         (["--prefix", "a b"], 2, "a prefix must be a path"),
+        (["--prefix", "/a/../b"], 2, "a prefix must be a path"),
         (["--trusted-proxy", "here"], 2, "does not appear to be an IPv4 or IPv6 network"),
         (["--multicast", "here"], 2, "udp://GROUP:PORT"),
         (["--log-level", "loud"], 2, "loglevel must be one of"),

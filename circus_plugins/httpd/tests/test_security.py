@@ -259,6 +259,26 @@ def test_a_log_that_others_can_read_gets_no_token(dashboard: Dashboard) -> None:
     assert all(token not in log() for token in tokens_in(dashboard.state).values())
 
 
+def test_a_pipe_gets_no_token_since_nobody_knows_who_reads_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "circus_httpd", "--port", "0", "--state-dir", str(tmp_path / "s")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline() for _ in range(2)]
+        process.terminate()
+        lines += process.stderr
+    assert "'circushttpd token' prints the address" in lines[1]
+    assert all(token not in line for token in tokens_in(tmp_path / "s").values() for line in lines)
+
+
+def test_a_folder_that_others_can_write_into_is_not_used(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    words = [sys.executable, "-m", "circus_httpd", "token", "--state-dir", str(tmp_path)]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert told.returncode == 1
+    assert "others can write into the folder" in told.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_new_tokens_end_sessions_and_websockets(tmp_path: Path) -> None:
     with by_hand(tmp_path / "h", "--endpoint", f"ipc://{tmp_path}/nobody") as (url, state, _):
         log = state / "circushttpd.log"
@@ -305,6 +325,16 @@ def test_tls_is_spoken_with_a_certificate(tmp_path: Path) -> None:
         answer = _post_securely(url, tmp_path / "cert.pem", tokens_in(state)["full"])
         assert answer.status == 200
         assert "secure" in answer.cookies[0].lower()
+
+
+def test_a_key_that_needs_a_password_is_refused_and_nobody_is_asked(tmp_path: Path) -> None:
+    certificate = MAKE_CERTIFICATE.replace("-nodes", "-passout pass:geheim")
+    subprocess.run(shlex.split(certificate), cwd=tmp_path, check=True, capture_output=True)
+    words = ("--certificate", "cert.pem", "--key", "key.pem", "--port", "0", "--state-dir", "s")
+    command = [sys.executable, "-m", "circus_httpd", *words]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert told.returncode == 1
+    assert "the key in 'key.pem' is encrypted" in told.stderr
 
 
 def _post_securely(url: str, certificate: Path, token: str) -> Answer:
