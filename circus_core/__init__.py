@@ -1,7 +1,7 @@
 """The kernel: processes, watchers, the arbiter and the controller.
 
-The names in `__all__` are what is promised. Each is imported when it is first used: a program that talks to
-the daemon does not pay for what runs one.
+The names in `__all__` are what is promised, and those of `circus_core.commands` and `circus_core.proc_files`;
+each is imported when it is first used: a program that talks to the daemon does not pay for what runs one.
 """
 
 from __future__ import annotations

@@ -15,11 +15,12 @@ from typing import Final
 
 import psutil
 
+from circus_core.proc_files import all_stats, command, is_hidden, name_of, number, parent, read
+
 __all__ = ["ProcessTable", "Sample", "Usage", "read_children", "read_processes", "read_usage"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_LINE: Final = 4096  # bytes; enough for /proc/PID/stat and the lines of status that matter
 _HAS_PROC: Final = os.path.exists("/proc/self/stat")
 
 
@@ -93,8 +94,8 @@ def read_usage(pid: int) -> Usage:
 def read_children() -> dict[int, list[int]]:
     """Return the pids of the direct children of every process that has some."""
     children: dict[int, list[int]] = {}
-    for pid, parent in _proc_parents() if _HAS_PROC else _psutil_parents():
-        children.setdefault(parent, []).append(pid)
+    for pid, ppid in _proc_parents() if _HAS_PROC else _psutil_parents():
+        children.setdefault(ppid, []).append(pid)
     return children
 
 
@@ -102,7 +103,7 @@ def read_children() -> dict[int, list[int]]:
 
 
 def _proc_parents() -> Iterator[tuple[int, int]]:
-    return ((pid, _parent(stat)) for pid, stat in _all_stats())
+    return ((pid, parent(stat)) for pid, stat in all_stats())
 
 
 def _read_proc(pids: Collection[int]) -> ProcessTable:
@@ -110,55 +111,26 @@ def _read_proc(pids: Collection[int]) -> ProcessTable:
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     stats: dict[int, bytes] = {}
     children: dict[int, list[int]] = {pid: [] for pid in pids}
-    for pid, stat in _all_stats():
-        siblings = children.get(_parent(stat))
+    for pid, stat in all_stats():
+        siblings = children.get(parent(stat))
         if siblings is not None:
             siblings.append(pid)
             stats[pid] = stat
         elif pid in children:
             stats[pid] = stat
     samples = {pid: _sample(pid, stat, names, now) for pid, stat in stats.items()}
-    hidden = [pid for pid in children if pid not in samples and _is_there(pid)]
+    hidden = [pid for pid in children if pid not in samples and is_hidden(pid)]
     return ProcessTable(samples=samples, children=children, hidden=hidden, taken_at=now)
 
 
-def _all_stats() -> Iterator[tuple[int, bytes]]:
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            stat = _read(f"/proc/{name}/stat")
-            if stat:
-                yield int(name), stat
-
-
-def _read(path: str) -> bytes:
-    """Return the beginning of a file; nothing if it is gone or may not be read."""
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        return os.read(fd, _LINE)
-    except OSError:  # ESRCH: it has ended between the two calls
-        return b""
-    finally:
-        os.close(fd)
-
-
-def _parent(stat: bytes) -> int:
-    """Return the ppid; the name before it is in parentheses and may hold anything."""
-    start = stat.rindex(b")") + 4
-    return int(stat[start : stat.index(b" ", start)])
-
-
 def _sample(pid: int, stat: bytes, names: _Names, now: float) -> Sample:
-    end = stat.rindex(b")")
-    fields = stat[end + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
+    fields = stat[stat.rindex(b")") + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
     started = int(fields[19]) / _TICKS
-    status = _read(f"/proc/{pid}/status")
+    status = read(f"/proc/{pid}/status")
     return Sample(
         pid=pid,
-        command=_command(pid) or stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
-        user=names.of(_number(status, b"\nUid:")),
+        command=command(pid, stat),
+        user=names.of(number(status, b"\nUid:")),
         nice=int(fields[16]),
         rss=_resident(status, fields),
         vms=int(fields[20]),
@@ -169,49 +141,26 @@ def _sample(pid: int, stat: bytes, names: _Names, now: float) -> Sample:
     )
 
 
-def _command(pid: int) -> str:
-    """Return the name that the process goes by; nothing for a zombie."""
-    first, _, _ = _read(f"/proc/{pid}/cmdline").partition(b"\0")
-    return _name_of(first.decode(errors="replace"))
-
-
 def _resident(status: bytes, stat: list[bytes]) -> int:
     """Return resident bytes: exact in status; stat misses what the processors have not handed in yet."""
-    resident = _number(status, b"\nVmRSS:")
+    resident = number(status, b"\nVmRSS:")
     return int(stat[21]) * _PAGE if resident is None else 1024 * resident
-
-
-def _number(status: bytes, label: bytes) -> int | None:
-    """Return the first number behind a label of /proc/PID/status."""
-    _, found, rest = status.partition(label)
-    return int(rest.split(None, 1)[0]) if found else None
 
 
 def _read_proc_usage(pid: int) -> Usage:
     open_files = None
     with suppress(OSError):
         open_files = len(os.listdir(f"/proc/{pid}/fd")) - (pid == os.getpid())  # one is open to look at it
-    stat = _read(f"/proc/{pid}/stat")
+    stat = read(f"/proc/{pid}/stat")
     if not stat:
         return Usage(open_files=open_files)
     fields = stat[stat.rindex(b")") + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
     return Usage(
         open_files=open_files,
         threads=int(fields[17]),
-        memory=_resident(_read(f"/proc/{pid}/status"), fields),
+        memory=_resident(read(f"/proc/{pid}/status"), fields),
         cpu_time=(int(fields[11]) + int(fields[12])) / _TICKS,
     )
-
-
-def _is_there(pid: int) -> bool:
-    """Tell whether it exists though it could not be read (mount option hidepid of proc(5))."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return not os.path.exists(f"/proc/{pid}/stat")
 
 
 # Elsewhere
@@ -250,7 +199,7 @@ def _psutil_sample(process: psutil.Process, now: float) -> Sample:
         words = [] if is_zombie else process.cmdline()
         return Sample(
             pid=process.pid,
-            command=_name_of(words[0] if words else "") or process.name(),
+            command=name_of(words[0] if words else "") or process.name(),
             user=process.username(),
             nice=int(process.nice()),
             rss=memory.rss if memory else 0,
@@ -292,8 +241,3 @@ class _Names:
             with suppress(KeyError):
                 self._known[uid] = pwd.getpwuid(uid or 0).pw_name
         return self._known[uid]
-
-
-def _name_of(word: str) -> str:
-    """Return what is left of a title such as `/usr/bin/python3` or `nginx: worker process`."""
-    return os.path.basename(word.split(None, 1)[0]) if word.split() else ""

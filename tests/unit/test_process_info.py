@@ -80,7 +80,7 @@ def test_the_cpu_of_children_is_counted() -> None:
             second = measure({process.pid: first.readings})[process.pid]
             assert second.info is not None
             (child,) = second.info["children"]
-            if child["cpu"] > 20:
+            if child["cpu"] > 5:  # a core may be shared with many
                 break
             assert time.monotonic() < deadline, second.info
             time.sleep(0.01)

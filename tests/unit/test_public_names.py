@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 import circus_core
-from circus_core import commands
+from circus_core import commands, proc_files
 from tests.controlled import find_command, kernel_commands
 
 
@@ -30,6 +32,20 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_the_package_imports_no_other_module_of_it() -> None:
     code = "import sys, circus_core; print([m for m in sys.modules if m.startswith('circus_core.')])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_readers_of_proc_tell_what_is_known_of_this_process() -> None:
+    """All that `proc_files` promises; on Linux, where there is /proc."""
+    pid = os.getpid()
+    stat = dict(proc_files.all_stats())[pid]
+    status = proc_files.read(f"/proc/{pid}/status")
+    assert proc_files.parent(stat) == proc_files.number(status, b"\nPPid:") == os.getppid()
+    assert proc_files.number(status, b"\nNothing:") is None
+    assert proc_files.command(pid, stat) == psutil.Process().cmdline()[0].rpartition("/")[2]
+    assert proc_files.name_of("nginx: worker process") == "nginx:"
+    assert proc_files.read("/proc/0/stat") == b""
+    assert not proc_files.is_hidden(pid)
+    assert not proc_files.is_hidden(10**10)
 
 
 @pytest.mark.parametrize("name", commands.__all__)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
+from circus_core.proc_files import all_stats, command, is_hidden, number, parent, read
 from circus_stats.samples import Sample, Table, descendants
 from circus_stats.users import Users
 
@@ -17,8 +18,6 @@ __all__ = ["read_one", "read_proc"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_NUMBER: Final = 32  # bytes that hold a number with blanks before it, and what ends it
-_FILE: Final = 8192  # bytes; the files read here are shorter, or only their beginning matters
 
 
 def read_proc(
@@ -33,22 +32,22 @@ def read_proc(
     now, wall = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     stats: dict[int, bytes] = {}
     children: dict[int, list[int]] = {}
-    for pid, stat in _all_stats():
+    for pid, stat in all_stats():
         stats[pid] = stat
-        children.setdefault(_parent(stat), []).append(pid)
+        children.setdefault(parent(stat), []).append(pid)
     for pid in alone:
         children.pop(pid, None)
     samples = {}
     for pid in _wanted(pids, children):
         if pid in stats:
             samples[pid] = _sample(pid, stats[pid], users, wall - now, with_pss=with_pss)
-    hidden = [pid for pid in pids if pid not in samples and _is_there(pid)]
+    hidden = [pid for pid in pids if pid not in samples and is_hidden(pid)]
     return Table(samples=samples, children=children, hidden=hidden, taken_at=now, time=wall)
 
 
 def read_one(pid: int, users: Users) -> Sample | None:
     """Look at one process, and at no other; None if it has gone or may not be read."""
-    stat = _read(f"/proc/{pid}/stat")
+    stat = read(f"/proc/{pid}/stat")
     boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return _sample(pid, stat, users, boot, with_pss=False) if stat else None
 
@@ -60,43 +59,14 @@ def _wanted(pids: Collection[int], children: Mapping[int, Collection[int]]) -> s
     return wanted
 
 
-def _all_stats() -> Iterator[tuple[int, bytes]]:
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            stat = _read(f"/proc/{name}/stat")
-            if stat:
-                yield int(name), stat
-
-
-def _read(path: str) -> bytes:
-    """Return the beginning of a file; nothing if it is gone or may not be read."""
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        return os.read(fd, _FILE)
-    except OSError:  # ESRCH: it has ended between the two calls; EACCES: only now it is looked who asks
-        return b""
-    finally:
-        os.close(fd)
-
-
-def _parent(stat: bytes) -> int:
-    """Return the ppid; the name before it is in parentheses and may hold anything."""
-    start = stat.rindex(b")") + 4
-    return int(stat[start : stat.index(b" ", start)])
-
-
 def _sample(pid: int, stat: bytes, users: Users, boot: float, *, with_pss: bool) -> Sample:
     """`boot`: when the clock of `birth` began, seconds since the epoch."""
-    end = stat.rindex(b")")
-    fields = stat[end + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
+    fields = stat[stat.rindex(b")") + 2 :].split()  # fields[0] is field 3 of proc_pid_stat(5)
     birth = int(fields[19]) / _TICKS
     threads = int(fields[17])
-    status = _read(f"/proc/{pid}/status")
+    status = read(f"/proc/{pid}/status")
     is_zombie = fields[0] in b"ZX" or not status  # or it has ended and was waited for just now
-    resident = _number(status, b"\nVmRSS:")  # exact, which that in stat is not
+    resident = number(status, b"\nVmRSS:")  # exact, which that in stat is not
     pss, uss = _shares(pid) if with_pss and not is_zombie else (None, None)
     voluntary, involuntary = _switches(pid, threads, status)
     read_chars, write_chars, read_bytes, write_bytes = _io(pid)
@@ -105,8 +75,8 @@ def _sample(pid: int, stat: bytes, users: Users, boot: float, *, with_pss: bool)
         birth=birth,
         created=boot + birth,
         is_zombie=is_zombie,
-        command=_command(pid) or stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
-        user=users.name_of(_number(status, b"\nUid:\t")),
+        command=command(pid, stat),
+        user=users.name_of(number(status, b"\nUid:\t")),
         nice=int(fields[16]),
         cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
         waited_cpu=(int(fields[13]) + int(fields[14])) / _TICKS,
@@ -126,25 +96,9 @@ def _sample(pid: int, stat: bytes, users: Users, boot: float, *, with_pss: bool)
     )
 
 
-def _command(pid: int) -> str:
-    """Return the name that the process goes by; nothing for a zombie."""
-    first, _, _ = _read(f"/proc/{pid}/cmdline").partition(b"\0")
-    words = first.decode(errors="replace").split(None, 1)  # a title such as `nginx: worker process`
-    return os.path.basename(words[0]) if words else ""
-
-
-def _number(text: bytes, label: bytes) -> int | None:
-    """Return the first number behind a label."""
-    start = text.find(label)
-    if start < 0:
-        return None
-    start += len(label)
-    return int(text[start : start + _NUMBER].split(None, 1)[0])
-
-
 def _shared(status: bytes) -> int | None:
     """Return resident bytes that have a file or shared memory behind them; a zombie has none."""
-    files, memory = _number(status, b"\nRssFile:"), _number(status, b"\nRssShmem:")
+    files, memory = number(status, b"\nRssFile:"), number(status, b"\nRssShmem:")
     return None if files is None or memory is None else 1024 * (files + memory)
 
 
@@ -154,11 +108,11 @@ def _switches(pid: int, threads: int, status: bytes) -> tuple[int | None, int | 
         return _own_switches(status)
     voluntary = involuntary = 0
     try:
-        numbers = os.listdir(f"/proc/{pid}/task")
+        tasks = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return None, None
-    for number in numbers:
-        own, forced = _own_switches(_read(f"/proc/{pid}/task/{number}/status"))
+    for task in tasks:
+        own, forced = _own_switches(read(f"/proc/{pid}/task/{task}/status"))
         voluntary += own or 0  # this thread has just ended
         involuntary += forced or 0
     return voluntary, involuntary
@@ -166,14 +120,14 @@ def _switches(pid: int, threads: int, status: bytes) -> tuple[int | None, int | 
 
 def _own_switches(status: bytes) -> tuple[int | None, int | None]:
     return (
-        _number(status, b"\nvoluntary_ctxt_switches:"),
-        _number(status, b"\nnonvoluntary_ctxt_switches:"),
+        number(status, b"\nvoluntary_ctxt_switches:"),
+        number(status, b"\nnonvoluntary_ctxt_switches:"),
     )
 
 
 def _io(pid: int) -> tuple[int | None, int | None, int | None, int | None]:
     """Return rchar, wchar, read_bytes and write_bytes of proc_pid_io(5)."""
-    words = _read(f"/proc/{pid}/io").split()
+    words = read(f"/proc/{pid}/io").split()
     if len(words) < 12:
         return None, None, None, None
     return int(words[1]), int(words[3]), int(words[9]), int(words[11])
@@ -189,20 +143,9 @@ def _open_descriptors(pid: int) -> int | None:
 
 def _shares(pid: int) -> tuple[int | None, int | None]:
     """Return PSS and USS."""
-    text = _read(f"/proc/{pid}/smaps_rollup")
-    pss = _number(text, b"\nPss:")
-    private = [_number(text, label) for label in (b"\nPrivate_Clean:", b"\nPrivate_Dirty:")]
+    text = read(f"/proc/{pid}/smaps_rollup")
+    pss = number(text, b"\nPss:")
+    private = [number(text, label) for label in (b"\nPrivate_Clean:", b"\nPrivate_Dirty:")]
     if pss is None:
         return None, None
-    return 1024 * pss, 1024 * sum(number or 0 for number in private)
-
-
-def _is_there(pid: int) -> bool:
-    """Tell whether it exists though it could not be read (mount option hidepid of proc(5))."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return not os.path.exists(f"/proc/{pid}/stat")
+    return 1024 * pss, 1024 * sum(size or 0 for size in private)
