@@ -61,6 +61,11 @@ class Faces:
             arbiter.face.all_started()
 
     @hookimpl
+    def arbiter_stopping(self, arbiter: ArbiterView) -> None:
+        if isinstance(arbiter, Core):
+            arbiter.face.note_end()
+
+    @hookimpl
     def function_views(self, watcher: WatcherView, arbiter: ArbiterView) -> tuple[object, object] | None:
         if not isinstance(watcher, circus_core.Watcher) or not isinstance(arbiter, circus_core.Arbiter):
             return None

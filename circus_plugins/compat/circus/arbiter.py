@@ -19,6 +19,7 @@ import circus_core
 from circus._core import Core
 from circus._gevent import refuse_patched
 from circus._loops import done, on_loop, running_loop
+from circus._overriding import warn_of_uncalled
 from circus._published import EventSocket
 from circus.controller import Controller
 from circus.exc import AlreadyExist
@@ -37,6 +38,15 @@ _SECTION: Final = (
 )  # fmt: skip
 """Parameters that are options of the `[circus]` section."""
 
+_UNCALLED: Final = frozenset(
+    {
+        "add_watcher", "get_watcher", "iter_watchers", "manage_watchers", "numprocesses", "numwatchers",
+        "reap_processes", "reload_from_config", "restart", "rm_watcher", "start_io_loop", "start_watcher",
+        "start_watchers", "statuses", "stop_controller_and_close_sockets", "stop_watchers",
+    }
+)  # fmt: skip
+"""What its own start() and stop() and the commands of 0.19 called."""
+
 
 class Arbiter:
     """Runs watchers, sockets and plugins; made by hand, from a file, or by get_arbiter().
@@ -47,6 +57,9 @@ class Arbiter:
 
     What is marked F returns a future: on the loop an asyncio one, which may be awaited or yielded, and in
     another thread one of concurrent.futures. It may be started again when it has ended.
+
+    Of what a subclass overrides, initialize() is called at every start, stop() at every end that the program
+    or somebody else asks for, and reload() at SIGHUP; a warning tells of what is not called.
 
     Attributes:
         config_file: the file it was made from, or None.
@@ -139,8 +152,14 @@ class Arbiter:
         self._waiting: dict[str, Watcher] = {}  # by lower-case name: made here, and not known to _behind yet
         self._life: Any = None  # the task of one run
         self._work: set[Any] = set()  # what is under way
+        self._is_ending = False  # by the program's own wish
         self._up: asyncio.Event | None = None  # set when all watchers have been started
         self.ctrl = Controller(endpoint, multicast_endpoint, context, loop, self, check_delay, endpoint_owner)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Warn of overridden methods that nobody calls."""
+        super().__init_subclass__(**kwargs)
+        warn_of_uncalled(cls, _UNCALLED, "use hooks, events, or initialize(), stop() and start(cb)")
 
     @classmethod
     def load_from_config(cls, config_file: str, loop: IOLoop | None = None) -> Self:
@@ -359,6 +378,7 @@ class Arbiter:
             behind = self._behind
             if behind is None:
                 return
+            self._is_ending = True
             ending = behind.request_stop()
             for watcher in behind.iter_watchers():
                 for process in watcher.processes.values():
@@ -441,6 +461,11 @@ class Arbiter:
         if self._up is not None:
             self._up.set()
 
+    def note_end(self) -> None:
+        """Call stop(), as a subclass has it to clean up, if it was not the program that ended it."""
+        if not self._is_ending and not self._running().is_restarting:
+            self.stop()
+
     def face_of(self, core: circus_core.Watcher) -> Watcher:
         """Return what shows a watcher of circus-core, always the same."""
         if core not in self._faces:
@@ -504,7 +529,7 @@ class Arbiter:
         """Open, and wait until all watchers have been started, or it ends before that."""
         if self._behind is not None:
             raise RuntimeError("the arbiter runs already")
-        self._restarting = False
+        self._restarting = self._is_ending = False
         self._up = asyncio.Event()
         try:
             self.initialize()
@@ -551,6 +576,7 @@ class Arbiter:
         return self._behind is not None or bool(self._work)
 
     async def _close(self) -> None:
+        self._is_ending = True
         if self._behind is not None:
             await self._behind.close()
         if self._life is not None and self._life is not asyncio.current_task():

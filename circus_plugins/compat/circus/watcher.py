@@ -17,6 +17,7 @@ from circus._conversions import to_gid, to_uid
 from circus._gevent import warn_of_stream_backend
 from circus._loops import done, running_loop
 from circus._names import resolve_name
+from circus._overriding import warn_of_uncalled
 from circus._set_actions import ADJUST, NOTHING, action_of, is_unknown
 from circus.process import Process
 from circus_core import (
@@ -38,6 +39,18 @@ log = logging.getLogger("circus")
 
 _FORGIVEN: Final = frozenset({"before_stop", "after_stop", "before_signal", "after_signal", "extended_stats"})
 """Hooks in which an exception never counts as a refusal."""
+
+
+_UNCALLED: Final = frozenset(
+    {
+        "call_hook", "decr", "do_action", "incr", "info", "initialize", "kill_process", "kill_processes",
+        "manage_processes", "notify_event", "options", "process_info", "reap_and_manage_processes",
+        "reap_process", "reap_processes", "reload", "remove_expired_processes", "restart", "send_signal",
+        "send_signal_child", "send_signal_children", "send_signal_process", "set_numprocesses", "set_opt",
+        "spawn_process", "spawn_processes", "start", "status", "stop",
+    }
+)  # fmt: skip
+"""What the arbiter and the commands of 0.19 called."""
 
 
 def _option(name: str) -> Any:
@@ -156,6 +169,11 @@ class Watcher:
         _check_hooks(config)
         self._hold(config)
         self.prereload_fn = prereload_fn
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Warn of overridden methods that nobody calls."""
+        super().__init_subclass__(**kwargs)
+        warn_of_uncalled(cls, _UNCALLED, "use hooks, such as hooks.before_spawn, or events")
 
     @classmethod
     def load_from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -435,3 +436,44 @@ def test_mappings_may_be_used_again() -> None:
     first, second = circus.get_arbiter([mapping]), circus.get_arbiter([mapping])
     assert mapping == {"cmd": "sleep 1", "name": "web"}
     assert first.get_watcher("web") is not second.get_watcher("web")
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_stop_of_a_subclass_is_called_when_a_client_ends_it(tmp_path: Path) -> None:
+    class Cleaning(Arbiter):
+        cleaned = 0
+
+        def stop(self) -> Any:
+            self.cleaned += 1
+            return super().stop()
+
+    arbiter = Cleaning([Watcher("w", "sleep 1000")], f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events")
+
+    def ask() -> None:
+        client = CircusClient(endpoint=arbiter.endpoint)
+        client.send_message("quit")
+        client.stop()
+
+    asking = threading.Thread(target=ask)
+    arbiter.start(lambda future: asking.start()).result()
+    asking.join()
+    assert arbiter.cleaned == 1
+    arbiter.start(lambda future: arbiter.stop()).result()
+    assert arbiter.cleaned == 2
+
+
+def test_a_method_that_is_overridden_in_vain_is_told() -> None:
+    with pytest.warns(RuntimeWarning, match=r"Vain overrides iter_watchers, start_watchers: circus"):
+
+        class Vain(Arbiter):
+            def start_watchers(self, *args: Any) -> Any:
+                return super().start_watchers(*args)
+
+            def iter_watchers(self, reverse: bool = True) -> Any:
+                return super().iter_watchers(reverse)
+
+    with pytest.warns(RuntimeWarning, match=r"Vain2 overrides spawn_process: .* use hooks"):
+
+        class Vain2(Watcher):
+            def spawn_process(self) -> Any:
+                return super().spawn_process()
