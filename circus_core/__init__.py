@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from circus_core.access.guarded import GuardedPublisher
     from circus_core.access.identity import Identity
     from circus_core.access.keys import secure
+    from circus_core.amounts import size_text, time_text
     from circus_core.arbiter import Arbiter
     from circus_core.backends import Backend, Child, SpawnRequest
     from circus_core.cli import run_circus_plugin, run_circusctl, run_circusd
     from circus_core.cli.daemonize import Background, daemonize
+    from circus_core.cli.log_options import add_log_options
     from circus_core.cli.logs import configure_logging
     from circus_core.cli.pidfile import PidFile
     from circus_core.cli.signals import SignalWatcher
@@ -130,6 +132,7 @@ __all__ = [
     "WatcherConfig",
     "WatcherState",
     "WatcherView",
+    "add_log_options",
     "arbiter_from_file",
     "config_from_file",
     "configure_logging",
@@ -149,25 +152,33 @@ __all__ = [
     "secure",
     "set_option",
     "settable",
+    "size_text",
     "socket_from_mapping",
     "start_process",
+    "time_text",
     "watcher_from_mapping",
     "whole",
 ]
 
 _MODULES: Final = {
+    "access.guarded": ["GuardedPublisher"],
+    "access.identity": ["Identity"],
+    "access.keys": ["secure"],
+    "amounts": ["size_text", "time_text"],
     "arbiter": ["Arbiter"],
+    "backends": ["Backend", "Child", "SpawnRequest"],
+    "cli": ["run_circus_plugin", "run_circusctl", "run_circusd"],
+    "cli.daemonize": ["Background", "daemonize"],
+    "cli.log_options": ["add_log_options"],
+    "cli.logs": ["configure_logging"],
+    "cli.pidfile": ["PidFile"],
     "cli.signals": ["SignalWatcher"],
     "clients.asking": ["ReceivedEvent"],
     "clients.async_client": ["AsyncCircusClient"],
     "clients.channel": ["reachable"],
-    "backends": ["Backend", "Child", "SpawnRequest"],
     "clients.client": ["CircusClient"],
     "clients.subscription": ["Subscription"],
-    "cli": ["run_circus_plugin", "run_circusctl", "run_circusd"],
-    "cli.daemonize": ["Background", "daemonize"],
-    "cli.logs": ["configure_logging"],
-    "cli.pidfile": ["PidFile"],
+    "clients.tunnel": ["Tunnel", "open_tunnel"],
     "commands.command": ["Command"],
     "commands.watcher_options": ["settable"],
     "config.mappings": ["set_option", "socket_from_mapping", "watcher_from_mapping"],
@@ -197,10 +208,7 @@ _MODULES: Final = {
         "UnreachableError",
     ],
     "events": ["Event"],
-    "access.guarded": ["GuardedPublisher"],
     "hookspecs": ["Verdict", "hookimpl"],
-    "access.identity": ["Identity"],
-    "access.keys": ["secure"],
     "library": ["EmbeddedArbiter", "arbiter_from_file", "get_arbiter", "plan_process", "start_process"],
     "loading": ["config_from_file", "sections_from_file"],
     "plugin.base": ["CircusPlugin"],
@@ -209,7 +217,6 @@ _MODULES: Final = {
     "shown_options": ["options_as_shown"],
     "sockets": ["CircusSocket"],
     "states": ["ProcessState", "WatcherState"],
-    "clients.tunnel": ["Tunnel", "open_tunnel"],
     "views": ["ArbiterView", "ProcessView", "WatcherView"],
     "watcher": ["Watcher"],
 }

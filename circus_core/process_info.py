@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from circus_core.amounts import size_text, time_text
 from circus_core.process_table import ProcessTable, Sample, read_processes
 
 __all__ = ["NO_PROCESS", "NO_READINGS", "Measured", "Reading", "Readings", "measure"]
@@ -31,7 +32,6 @@ _KEYS: Final = (
     "age",
     "cmdline",
 )
-_UNITS: Final = "KMGTPEZY"
 _SHORTEST: Final = 0.1
 """Seconds between two readings of cpu time, which the kernel counts in steps of 0.01."""
 
@@ -109,11 +109,11 @@ def _reading(sample: Sample, before: Reading | None, now: float) -> Reading:
 
 def _info(sample: Sample, reading: Reading) -> dict[str, Any]:
     return {
-        "mem_info1": _size(sample.rss),
-        "mem_info2": _size(sample.vms),
+        "mem_info1": size_text(sample.rss),
+        "mem_info2": size_text(sample.vms),
         "cpu": reading.percent,
         "mem": round(100 * sample.rss / _memory(), 3),
-        "ctime": _cpu_time(sample.cpu),
+        "ctime": time_text(sample.cpu),
         "pid": sample.pid,
         "username": sample.user,
         "nice": "Zombie" if sample.is_zombie else sample.nice,
@@ -127,21 +127,3 @@ def _info(sample: Sample, reading: Reading) -> dict[str, Any]:
 def _memory() -> int:
     """Return the bytes of memory that the machine has."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _size(number: int) -> str:
-    """Return bytes as 0.19 prints them: `100B`, `9.77K`, `2.00G`."""
-    if number < 1024:
-        return f"{number}B"
-    size = float(number)
-    for unit in _UNITS:
-        size /= 1024
-        if size < 1024 or unit == _UNITS[-1]:
-            break
-    return f"{size:.2f}{unit}"
-
-
-def _cpu_time(seconds: float) -> str:
-    """Return minutes without bound, seconds and hundredths: `0:00.09`, `75:01.30`."""
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes}:{rest // 100:02d}.{rest % 100:02d}"

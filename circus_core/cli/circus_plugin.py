@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
+from circus_core.cli.log_options import add_log_options
 from circus_core.cli.logs import configure_logging
 from circus_core.drivers import Drivers
 from circus_core.errors import ConfigError
@@ -70,18 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pubsub", default="tcp://127.0.0.1:5556", help="event endpoint of circusd (%(default)s)")
     add("--config", default="", metavar="K:V[:::K:V...]", help="options of the plugin")
     add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="told to the plugin (%(default)s)")
-    add(
-        "--log-level",
-        default="info",
-        metavar="LEVEL",
-        help="debug, info, warning, error or critical (%(default)s)",
-    )
-    add(
-        "--log-output",
-        default="-",
-        metavar="OUTPUT",
-        help="file, syslog://..., or - for standard error (%(default)s)",
-    )
+    add_log_options(parser)
     add("--ssh", metavar="USER@HOST:PORT", help="reach both endpoints through this host")
     add("--version", action="version", version=version("circus-core"))
     return parser

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from circus_core import process_table
-from circus_core.process_info import NO_READINGS, Reading, _cpu_time, _measured, _reading, _size, measure
+from circus_core.amounts import size_text
+from circus_core.process_info import NO_READINGS, Reading, _measured, _reading, measure
 from circus_core.process_table import ProcessTable, Sample, read_processes
 
 BUSY = "import sys; print('up', flush=True)\nwhile True: pass"
@@ -55,7 +56,7 @@ def test_a_process_is_described_as_psutil_does() -> None:
         assert (info["pid"], info["username"], info["nice"]) == (process.pid, other.username(), other.nice())
         assert info["cmdline"] == Path(sys.executable).name
         assert info["create_time"] == pytest.approx(other.create_time(), abs=1.5)
-        assert info["mem_info2"] == _size(other.memory_info().vms)
+        assert info["mem_info2"] == size_text(other.memory_info().vms)
         assert info["mem"] == pytest.approx(other.memory_percent(), abs=0.2)
         assert info["children"] == []
 
@@ -140,18 +141,3 @@ def test_a_reading_right_after_another_repeats_it() -> None:
 def test_another_process_with_the_same_pid_starts_anew() -> None:
     before = Reading(birth=1.0, cpu=500.0, at=98.0, percent=50.0)
     assert _reading(sample(cpu=1.0), before, now=100.0).percent == 10.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.0, "0:00.00"), (0.09, "0:00.09"), (59.999, "1:00.00"), (61.5, "1:01.50"), (7261.25, "121:01.25")],
-)
-def test_cpu_time_is_padded_and_has_no_end(seconds: float, text: str) -> None:
-    assert _cpu_time(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (10_000, "9.77K"), (2 << 30, "2.00G")]
-)
-def test_sizes_are_told_as_0_19_does(number: int, text: str) -> None:
-    assert _size(number) == text

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from circus_core import ArbiterConfig, CircusError, configure_logging
+from circus_core import ArbiterConfig, CircusError, add_log_options, configure_logging
 from circus_stats.names import HISTORY_VARIABLE
 from circus_stats.settings import Settings
 
@@ -74,7 +74,10 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="circusd-stats", description="Publishes what the processes of a circusd cost."
+        prog="circusd-stats",
+        description="Publishes what the processes of a circusd cost.",
+        epilog="Exit status: 0 it was told to end, or circusd has; 1 no circusd, or an endpoint that can't be; "
+        "2 the command line can't be understood.",
     )
     add = parser.add_argument
     add("--endpoint", default="tcp://127.0.0.1:5555", help="control endpoint of circusd (%(default)s)")
@@ -107,34 +110,27 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint-owner", metavar="USER", help="as in [circus]")
     add("--allow-full", metavar="USER", action="append", default=[], help="as in [circus]; may be repeated")
     add("--allow-read", metavar="USER", action="append", default=[], help="as in [circus]; may be repeated")
-    add(
-        "--log-level",
-        default="info",
-        metavar="LEVEL",
-        help="debug, info, warning, error or critical (%(default)s)",
-    )
-    add(
-        "--log-output",
-        default="-",
-        metavar="OUTPUT",
-        help="file, syslog://..., or - for standard error (%(default)s)",
-    )
+    add_log_options(parser)
     add("--ssh", metavar="USER@HOST:PORT", help="not possible: run it where circusd runs")
     add("--version", action="version", version=version("circus-stats"))
     return parser
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"must be seconds from 0.1 to 3600, got '{text}'")
-    return value
+    return _number(text, 3600, "seconds")
 
 
 def _percent(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"must be a number from 0.1 to 100, got '{text}'")
+    return _number(text, 100, "a number")
+
+
+def _number(text: str, highest: int, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= highest:
+        raise argparse.ArgumentTypeError(f"must be {what} from 0.1 to {highest}, got '{text}'")
     return value
 
 

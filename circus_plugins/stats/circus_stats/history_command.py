@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from circus_core import CircusError, Command, MessageError
+from circus_core import CircusError, Command, MessageError, size_text
 from circus_core.commands import ControlledArbiter, Option, Properties, Result, Word
 from circus_stats.history import ACTIVITY, FIGURES, HOUR, MOST_VALUES, TooMuchError
 from circus_stats.names import HISTORY_VARIABLE, WATCHER
-from circus_stats.process_info import size_text
 
 __all__ = ["HistoryCommand", "HistoryRequest", "HistoryResult"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from circus_core import size_text, time_text
 from circus_stats.figures import NOTHING
 from circus_stats.payloads import Figures, ProcessInfo
 from circus_stats.samples import Sample
 
-__all__ = ["NOT_AVAILABLE", "hidden_info", "info_of", "size_text"]
+__all__ = ["NOT_AVAILABLE", "hidden_info", "info_of"]
 
 NOT_AVAILABLE: Final = "N/A"
-_UNITS: Final = "KMGTPEZY"
 
 
 def info_of(sample: Sample, figures: Figures, *, age: float) -> ProcessInfo:
@@ -51,21 +51,3 @@ def hidden_info(pid: int) -> ProcessInfo:
         "children": [],
         "figures": unknown,
     }
-
-
-def size_text(number: int) -> str:
-    """Return bytes as 0.19 prints them: `100B`, `9.77K`, `2.00G`."""
-    if number < 1024:
-        return f"{number}B"
-    size = float(number)
-    for unit in _UNITS:
-        size /= 1024
-        if size < 1024 or unit == _UNITS[-1]:
-            break
-    return f"{size:.2f}{unit}"
-
-
-def time_text(seconds: float) -> str:
-    """Return minutes without bound, seconds and hundredths: `0:00.09`, `75:01.30`."""
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes}:{rest // 100:02d}.{rest % 100:02d}"

@@ -11,7 +11,7 @@ from circus_stats.figures import NOTHING, Before, figures_of_family, figures_of_
 from circus_stats.messages import messages_of_group, messages_of_sockets, socket_stat
 from circus_stats.pace import Pace
 from circus_stats.payloads import Figures, read_message
-from circus_stats.process_info import hidden_info, info_of, size_text, time_text
+from circus_stats.process_info import hidden_info, info_of
 from circus_stats.roster import Group, Socket
 from circus_stats.samples import Sample, descendants
 
@@ -130,19 +130,6 @@ def test_the_sum_of_nothing_is_nothing() -> None:
 
 def test_descendants_are_found_once_also_in_a_circle() -> None:
     assert list(descendants(1, {1: [2, 3], 2: [4], 4: [1, 2]})) == [2, 3, 4]
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (14365491, "13.70M"), (2 << 30, "2.00G")],
-)
-def test_sizes_are_told_as_before(number: int, text: str) -> None:
-    assert size_text(number) == text
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.9, "0:00.90"), (59.999, "1:00.00"), (4501.3, "75:01.30")])
-def test_cpu_time_is_told_in_minutes(seconds: float, text: str) -> None:
-    assert time_text(seconds) == text
 
 
 # The pace
