@@ -68,6 +68,10 @@ class Terminal:
             named = re.fullmatch(r"Enter|Tab|Space|BSpace|Up|Down|Escape|C-.", key)
             self._run("send-keys", *([] if named else ["-l"]), "--", key)
 
+    def send(self, data: bytes) -> None:
+        """Let bytes arrive as they are."""
+        self._run("send-keys", "-H", *(f"{byte:02x}" for byte in data))
+
     def screen(self, *, colours: bool = False) -> str:
         """Return what is on the screen and above it, blanks at the ends of lines left out."""
         text = self._run("capture-pane", "-p", "-S", "-", *(["-e"] if colours else []))

@@ -116,6 +116,16 @@ def test_who_may_only_look_is_told_so_and_sees_the_keys_dim(tmp_path: Path) -> N
         terminal.wait_for("not allowed: its role is 'read', which may look and change nothing")
 
 
+def test_bytes_that_are_no_text_do_no_harm(shop: Path) -> None:
+    with top(shop) as terminal:
+        terminal.wait_for("web.1")
+        terminal.send(b"\xff\xed\x20\xc3(\x80")
+        terminal.type("?")
+        terminal.wait_for("quit")
+        terminal.type("C-c")
+        terminal.wait_for("[ended with 0]")
+
+
 @pytest.mark.parametrize("end", ["C-c", "q", "TERM"])
 def test_the_terminal_is_left_as_it_was(shop: Path, end: str) -> None:
     words = ["sh", "-c", 'echo before; "$@"; echo "and after: $?"', "sh", *PROGRAM]

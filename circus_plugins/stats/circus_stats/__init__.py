@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         SocketStat,
         WatcherStat,
     )
+    from circus_stats.service import Service
+    from circus_stats.settings import Settings
 
 __all__ = [
     "DEFAULT_STATS_ENDPOINT",
@@ -30,6 +32,8 @@ __all__ = [
     "Message",
     "ProcessInfo",
     "ProcessStat",
+    "Service",
+    "Settings",
     "SocketStat",
     "SocketsStat",
     "StatsClient",
@@ -49,6 +53,8 @@ _MODULES: Final = {
         "SocketsStat",
         "WatcherStat",
     ],
+    "service": ["Service"],
+    "settings": ["Settings"],
 }
 _HOMES: Final = MappingProxyType({name: home for home, names in _MODULES.items() for name in names})
 

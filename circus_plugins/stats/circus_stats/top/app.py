@@ -33,6 +33,7 @@ from circus_stats.top.status import State
 from circus_stats.top.styles import ALARM, BAR, CALM, FAINT, KEY
 from circus_stats.top.table import Table
 from circus_stats.top.title import how_it_stands, totals
+from circus_stats.top.typed import PatientDriver
 
 __all__ = ["TopApp", "run_app"]
 
@@ -89,7 +90,7 @@ class TopApp(App[int]):
     ]
 
     def __init__(self, settings: Settings, tunnel: Tunnel | None = None, glyphs: Glyphs = BLOCKS) -> None:
-        super().__init__(ansi_color=True)
+        super().__init__(driver_class=PatientDriver, ansi_color=True)
         self.theme = "ansi-dark"
         self.session = Session(settings, tunnel=tunnel, on_change=self._note_change)
         self.view = View()
