@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="circusd-stats",
         description="Publishes what the processes of a circusd cost.",
-        epilog="Exit status: 0 it was told to end, or circusd has; 1 no circusd, or an endpoint that can't be; "
+        epilog="Exit status: 0 it was told to end, or circusd has; 1 no circusd, or a wrong endpoint; "
         "2 the command line can't be understood.",
     )
     add = parser.add_argument
