@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tornado.ioloop import IOLoop
 
-from circus_stats.service import Service
-from circus_stats.settings import Settings
+from circus_stats import Service, Settings
 
 __all__ = ["StatsStreamer"]
 
