@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Final
 
-from circus_core import CircusError, ConfigError, configure_logging
+from circus_core import CircusError, ConfigError, add_log_options, configure_logging
 from circus_httpd.discovery import parse_multicast
 from circus_httpd.server import Server
 from circus_httpd.settings import Settings
@@ -31,6 +31,8 @@ _EPILOG = """\
 circushttpd token        print the address to log in with; --bare: the token alone
 circushttpd token --new  make new tokens; who is logged in is logged out
 The role read may look, and neither change anything nor see environments and options.
+
+Exit status: 0 it was told to end; 1 it can't serve; 2 the command line can't be understood.
 """
 
 
@@ -172,8 +174,6 @@ def _read(words: Sequence[str]) -> tuple[Settings, str, str]:
     try:
         if options.multicast is not None:
             parse_multicast(options.multicast)
-        for proxy in options.trusted_proxy:
-            ipaddress.ip_network(proxy)
         prefix = parse_prefix(options.prefix)
     except ValueError as error:
         parser.error(str(error))
@@ -211,13 +211,17 @@ def parse_prefix(text: str) -> str:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, got '{text}'")
+    return int(text)
 
 
-_port.__name__ = "port"
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be an address or a network: {error}") from None
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -264,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--trusted-proxy",
+        type=_network,
         action="append",
         default=[],
         metavar="ADDRESS",
@@ -271,17 +276,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_state_dir(parser)
     add("--end-with-parent", action="store_true", help="end when the process that started it has ended")
-    add(
-        "--log-level",
-        default="info",
-        metavar="LEVEL",
-        help="debug, info, warning, error or critical (%(default)s)",
-    )
-    add(
-        "--log-output",
-        default="-",
-        metavar="PLACE",
-        help="a file, - for standard error, or syslog://HOST:PORT?FACILITY",
-    )
+    add_log_options(parser)
     add("--version", action="version", version=version("circus-httpd"))
     return parser

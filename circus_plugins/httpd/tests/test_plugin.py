@@ -122,10 +122,10 @@ def run(*command: str) -> Any:
 @pytest.mark.parametrize(
     ("command", "status", "told"),
     [
-        (["--port", "70000"], 2, "invalid port value"),
+        (["--port", "70000"], 2, "must be a port from 0 to 65535, got '70000'"),
         (["--prefix", "a b"], 2, "a prefix must be a path"),
         (["--prefix", "/a/../b"], 2, "a prefix must be a path"),
-        (["--trusted-proxy", "here"], 2, "does not appear to be an IPv4 or IPv6 network"),
+        (["--trusted-proxy", "here"], 2, "argument --trusted-proxy: must be an address or a network"),
         (["--multicast", "here"], 2, "udp://GROUP:PORT"),
         (["--log-level", "loud"], 2, "loglevel must be one of"),
         (["--fd", "99", "--state-dir", "."], 1, "--fd 99 is no socket: bad file descriptor"),
