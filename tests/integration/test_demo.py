@@ -123,12 +123,14 @@ def test_a_killed_worker_is_replaced_at_once_and_no_connection_refused(demo: Dem
 
 
 def test_the_dashboard_shows_the_demo_to_who_has_the_token(demo: Demo) -> None:
-    shown = subprocess.run(
-        [PROGRAMS / "circushttpd", "token"], env=demo.environment, capture_output=True, text=True, check=True
-    )
-    address, _, token = shown.stdout.strip().partition("#token=")
-    assert address == "http://localhost:8080/"
-    url = f"http://localhost:{demo.dashboard}/api/daemons/main/watchers"
+    def shown() -> str:
+        words = [PROGRAMS / "circushttpd", "token"]
+        run = subprocess.run(words, env=demo.environment, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    wait_until(lambda: shown().startswith(f"http://localhost:{demo.dashboard}/#token="), shown)
+    address, _, token = shown().partition("#token=")
+    url = f"{address}api/daemons/main/watchers"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=30) as response:
         overview = json.load(response)

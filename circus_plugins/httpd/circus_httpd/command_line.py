@@ -20,6 +20,7 @@ from circus_core import CircusError, ConfigError, add_log_options, configure_log
 from circus_httpd.discovery import parse_multicast
 from circus_httpd.server import Server
 from circus_httpd.settings import Settings
+from circus_httpd.state import last_url
 from circus_httpd.tokens import Role, TokenFile, state_folder
 
 __all__ = ["main"]
@@ -27,6 +28,7 @@ __all__ = ["main"]
 _logger = logging.getLogger("circus")
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~-]+")
+_USUAL_URL: Final = "http://localhost:8080/"
 _EPILOG = """\
 circushttpd token        print the address to log in with; --bare: the token alone
 circushttpd token --new  make new tokens; who is logged in is logged out
@@ -137,7 +139,9 @@ def _show_token(words: Sequence[str]) -> int:
     parser.add_argument("--bare", action="store_true", help="print the token alone, such as for curl")
     parser.add_argument("--new", action="store_true", help="make new tokens first, for both roles")
     parser.add_argument("--read-only", action="store_true", help="for the role read, which only looks")
-    parser.add_argument("--url", default="http://localhost:8080/", help="of the dashboard (%(default)s)")
+    parser.add_argument(
+        "--url", help="of the dashboard (that of the last one with this folder, or http://localhost:8080/)"
+    )
     _add_state_dir(parser)
     options = parser.parse_args(words)
     tokens = TokenFile(state_folder(options.state_dir))
@@ -151,7 +155,7 @@ def _show_token(words: Sequence[str]) -> int:
     except CircusError as error:
         sys.stderr.write(f"circushttpd: {error}\n")
         return 1
-    url = options.url if options.url.endswith("/") else f"{options.url}/"
+    url = (options.url or last_url(tokens.path.parent) or _USUAL_URL).rstrip("/") + "/"
     print(token if options.bare else login_url(url, token))
     return 0
 

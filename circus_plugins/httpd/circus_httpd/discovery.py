@@ -56,7 +56,7 @@ class _Answers(asyncio.DatagramProtocol):
         """Take an answer; anybody may send one, so nothing is taken for granted."""
         try:
             told = json.loads(data[:_LARGEST])["endpoint"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
         if isinstance(told, str) and told.startswith("tcp://") and len(self._found) < _MOST:
             self._found.add(reachable(told, f"tcp://{addr[0]}:0"))

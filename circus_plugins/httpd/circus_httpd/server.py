@@ -117,6 +117,7 @@ class Server:
         for endpoint, ssh in _kept_daemons(self._kept):
             self._daemons.add(endpoint, ssh=ssh)
         self._server.add_sockets(self._sockets)
+        await self._save()  # where we are, for 'circushttpd token'
         return self
 
     async def __aexit__(
@@ -138,7 +139,7 @@ class Server:
         """Tell whether somebody who was let in is still to be."""
         try:
             if identity.session is not None:
-                return self._sessions.is_valid(identity.session)
+                return self._sessions.use(identity.session)
             return self.tokens.role_of(identity.token) == identity.role
         except StateError:
             return False
@@ -150,7 +151,8 @@ class Server:
             except StateError:
                 return
             await asyncio.to_thread(
-                self._state.save, {"sessions": sessions, "daemons": self._daemons.added()}
+                self._state.save,
+                {"url": self.url, "sessions": sessions, "daemons": self._daemons.added()},
             )
 
     def _close_sockets(self) -> None:

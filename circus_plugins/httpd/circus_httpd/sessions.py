@@ -39,9 +39,9 @@ class Session:
 
 
 class Sessions:
-    """At most 100: the one that was not used for longest makes room.
+    """At most 100 of each role: the one that was not used for longest makes room.
 
-    A session ends after 3 days without use, and after 30 days.
+    A session ends after 3 days without use, and after 30 days. A page that is open uses it.
     """
 
     def __init__(self, tokens: TokenFile, clock: Callable[[], float], kept: object = None) -> None:
@@ -53,9 +53,9 @@ class Sessions:
     def begin(self, role: Role) -> str:
         """Return the cookie of a new session."""
         self._end_old()
-        while len(self._sessions) >= _MOST:
-            oldest = min(self._sessions.values(), key=lambda session: session.used)
-            del self._sessions[oldest.key]
+        peers = [session for session in self._sessions.values() if session.role == role]
+        if len(peers) >= _MOST:
+            self.end(min(peers, key=lambda session: session.used))
         cookie = secrets.token_urlsafe(32)
         now = self._clock()
         session = Session(_hash(cookie), role, self._proof(role), now, now)
@@ -65,11 +65,14 @@ class Sessions:
     def find(self, cookie: str) -> Session | None:
         """Return the session of a cookie, and note that it is used. Raises StateError."""
         session = self._sessions.get(_hash(cookie))
-        if session is None or not self.is_valid(session):
-            return None
-        if self._clock() - session.used > _COARSE:
+        return session if session is not None and self.use(session) else None
+
+    def use(self, session: Session) -> bool:
+        """Note that a session is used; returns whether it has not ended. Raises StateError."""
+        is_valid = self.is_valid(session)
+        if is_valid and self._clock() - session.used > _COARSE:
             session.used = self._clock()
-        return session
+        return is_valid
 
     def is_valid(self, session: Session) -> bool:
         """Tell whether it has not ended, by logout, time or another token."""
@@ -110,7 +113,7 @@ def _hash(text: str) -> str:
 def _read(kept: object) -> list[Session]:
     if not isinstance(kept, list):
         return []
-    found = [_session(each) for each in kept[:_MOST] if isinstance(each, Mapping)]
+    found = [_session(each) for each in kept if isinstance(each, Mapping)]
     return [session for session in found if session is not None]
 
 

@@ -106,14 +106,15 @@ def test_two_resolutions_become_one_series() -> None:
     assert columns([nothing])["time"] == []
 
 
-def test_daemons_in_the_network_are_found_and_nonsense_is_not() -> None:
+def test_daemons_in_the_network_are_found_and_nonsense_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    nonsense = (b'{"endpoint": "file:///x"}', b"[]", b"\xff", b"[" * 1024)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         daemon.settimeout(20)
 
         def answer() -> None:
             _, asker = daemon.recvfrom(100)
-            for told in (b'{"endpoint": "tcp://0.0.0.0:5555"}', b'{"endpoint": "file:///x"}', b"[]", b"\xff"):
+            for told in (*nonsense, b'{"endpoint": "tcp://0.0.0.0:5555"}'):
                 daemon.sendto(told, asker)
 
         thread = threading.Thread(target=answer)
@@ -121,6 +122,7 @@ def test_daemons_in_the_network_are_found_and_nonsense_is_not() -> None:
         found = asyncio.run(discover(f"udp://127.0.0.1:{daemon.getsockname()[1]}", timeout=0.3))
         thread.join()
     assert found == ["tcp://127.0.0.1:5555"]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("address", ["", "tcp://a:1", "udp://a", "udp://:1", "here"])

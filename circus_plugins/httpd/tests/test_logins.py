@@ -115,6 +115,18 @@ def test_no_session_is_for_ever(tmp_path: Path) -> None:
     assert sessions.find(cookie) is None
 
 
+def test_a_page_that_stays_open_uses_its_session(tmp_path: Path) -> None:
+    clock = Clock()
+    sessions = Sessions(made(tmp_path), clock)
+    session = sessions.find(sessions.begin("full"))
+    assert session is not None
+    for _ in range(29):
+        clock.now += 86400
+        assert sessions.use(session)
+    clock.now += 4 * 86400
+    assert not sessions.use(session)
+
+
 def test_sessions_are_bounded_and_the_least_used_makes_room(tmp_path: Path) -> None:
     clock = Clock()
     sessions = Sessions(made(tmp_path), clock)
@@ -127,6 +139,10 @@ def test_sessions_are_bounded_and_the_least_used_makes_room(tmp_path: Path) -> N
     assert len(sessions.to_json()) == 100
     assert sessions.find(cookies[0]) is not None
     assert sessions.find(cookies[1]) is None
+    for _ in range(200):  # who may only look drives nobody out who may do more
+        sessions.begin("read")
+    assert sessions.find(cookies[2]) is not None
+    assert len(sessions.to_json()) == 200
 
 
 def test_sessions_survive_a_restart_without_their_cookies_being_kept(tmp_path: Path) -> None:

@@ -304,8 +304,10 @@ def test_new_tokens_end_sessions_and_websockets(tmp_path: Path) -> None:
         assert asyncio.run(asyncio.wait_for(until_closed(), 20)) == 4401
         assert browser.get("/api/session").status == 401
         assert script.get("/api/session").status == 401
-        fresh = circushttpd("token", "--state-dir", str(state), "--url", url)
+        fresh = circushttpd("token", "--state-dir", str(state))
         assert fresh == f"{url}#token={tokens_in(state)['full']}"
+        other = circushttpd("token", "--state-dir", str(state), "--url", "https://dash.example.org")
+        assert other.startswith("https://dash.example.org/#token=")
         reader = circushttpd("token", "--read-only", "--bare", "--state-dir", str(state))
         assert Visitor(url, reader).get("/api/session").json["role"] == "read"
         os.chmod(state / "tokens", 0o644)
