@@ -109,7 +109,7 @@ class Watcher:
         self._reason = ""
         self._has_given_up = False
         self._is_retired = False
-        self._is_abandoned = False
+        self._is_over = False  # closed or abandoned: nothing is planned, and nobody waits
         self._hook: asyncio.Task[None] | None = None  # before_start, after_start or before_stop
         self._waiters: list[asyncio.Future[None]] = []
         self._next_look: asyncio.Handle | None = None
@@ -397,7 +397,7 @@ class Watcher:
     def abandon(self) -> None:
         """Care no more: what runs goes on, and what ends is not replaced."""
         self.stops += 1
-        self._is_abandoned = True
+        self._is_over = True
         if self._next_look is not None:
             self._next_look.cancel()
         self._set_wake_up(None)
@@ -419,18 +419,20 @@ class Watcher:
         return {name: problem for name, problem in problems.items() if problem}
 
     async def close(self) -> None:
-        """Give back what it holds. Only when it is idle."""
+        """Give back what it holds. Only when it is idle; who waits for that, or asks again, has it."""
+        self._is_over = True
         self._set_wake_up(None)
         self._connections.cancel()
         if self._next_look is not None:
             self._next_look.cancel()
+        self._release_waiters()
         await self._crew.close()
 
     # The plan and its execution
 
     def look(self) -> None:
         """Plan at the next pass of the loop, because something happened."""
-        if self._next_look is None and not self._is_abandoned:
+        if self._next_look is None and not self._is_over:
             self._next_look = self._runtime.loop.call_soon(self._reconcile)
 
     def give_up(self, reason: str) -> None:
@@ -520,6 +522,8 @@ class Watcher:
                 outcome.set_result(result())
 
         settled.add_done_callback(take)
+        if self._is_over:
+            self._release_waiters()
         self.look()
         return outcome
 

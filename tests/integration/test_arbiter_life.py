@@ -182,6 +182,21 @@ def test_a_watcher_is_removed_once() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("asked", ["before it is closed", "after that"])
+def test_the_end_of_a_watcher_may_be_asked_for_until_it_is_closed_and_later(asked: str) -> None:
+    """As the end of the arbiter does while a removed watcher goes."""
+
+    async def main() -> None:
+        async with _arbiter() as arbiter:
+            watcher = arbiter.get_watcher("web")
+            await _done(watcher.retire())
+            again = watcher.retire() if asked == "before it is closed" else None
+            await _done(watcher.close())
+            await _done(again or watcher.retire())
+
+    asyncio.run(main())
+
+
 def test_call_says_why_it_can_not_be_answered() -> None:
     arbiter = _arbiter(background=True)
 
