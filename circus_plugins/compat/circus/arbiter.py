@@ -21,12 +21,13 @@ from circus._gevent import refuse_patched
 from circus._loops import done, on_loop, running_loop
 from circus._overriding import warn_of_uncalled
 from circus._published import EventSocket
+from circus.config import config_of
 from circus.controller import Controller
 from circus.exc import AlreadyExist
 from circus.sighandler import SysHandler
 from circus.sockets import CircusSocket, CircusSockets
 from circus.watcher import Watcher
-from circus_core import ConfigError, UnknownWatcherError, config_from_file
+from circus_core import ConfigError, UnknownWatcherError
 
 __all__ = ["Arbiter", "CircusSocket", "ThreadedArbiter", "Watcher"]
 
@@ -163,8 +164,8 @@ class Arbiter:
 
     @classmethod
     def load_from_config(cls, config_file: str, loop: IOLoop | None = None) -> Self:
-        """Make it from a configuration file; raises ConfigError with every problem of it."""
-        config = config_from_file(config_file)
+        """Make it from a configuration file; raises OSError, ConfigError as circus.config.get_config()."""
+        config = config_of(config_file)
         section = config.arbiter
         arbiter = cls(
             [Watcher.of_config(each) for each in config.watchers],

@@ -12,6 +12,7 @@ from typing import Any, Final
 from circus.util import DEFAULT_ENDPOINT_STATS, StrictConfigParser, replace_gnu_args, to_bool
 from circus_core import (
     ArbiterConfig,
+    Config,
     HookConfig,
     PluginConfig,
     SocketConfig,
@@ -21,7 +22,14 @@ from circus_core import (
     sections_from_file,
 )
 
-__all__ = ["DefaultConfigParser", "get_config", "read_config", "rlimit_value", "watcher_defaults"]
+__all__ = [
+    "DefaultConfigParser",
+    "config_of",
+    "get_config",
+    "read_config",
+    "rlimit_value",
+    "watcher_defaults",
+]
 
 _ARBITER: Final = (
     "check_delay",
@@ -107,15 +115,20 @@ def get_config(config_file: str) -> dict[str, Any]:
         IOError: there is no such file.
         ConfigError: with everything that is wrong in it.
     """
-    if not os.path.exists(config_file):
-        raise OSError(f"the configuration file {config_file!r} does not exist")
-    config = config_from_file(config_file)
+    config = config_of(config_file)
     return {
         **_arbiter(config.arbiter),
         "watchers": [_watcher(watcher) for watcher in config.watchers],
         "sockets": [_socket(socket) for socket in config.sockets],
         "plugins": [_plugin(plugin) for plugin in config.plugins],
     }
+
+
+def config_of(config_file: str) -> Config:
+    """Return what a file says; raises as get_config()."""
+    if not os.path.exists(config_file):
+        raise OSError(f"the configuration file {config_file!r} does not exist")
+    return config_from_file(config_file)
 
 
 def watcher_defaults() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from circus.arbiter import Arbiter
 from circus.config import DefaultConfigParser, get_config, read_config, rlimit_value, watcher_defaults
 from circus_core import ConfigError
 
@@ -79,6 +80,8 @@ def test_each_reading_gives_mappings_of_its_own(file: str) -> None:
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"the configuration file '.*none\.ini' does not exist"):
         get_config(str(tmp_path / "none.ini"))
+    with pytest.raises(OSError, match="does not exist"):
+        Arbiter.load_from_config(str(tmp_path / "none.ini"))
     (tmp_path / "bad.ini").write_text("[watcher:a]\ncmd = cat\nnumprocesses = many\n")
     with pytest.raises(ConfigError, match=r"bad\.ini:3: watcher 'a': numprocesses"):
         get_config(str(tmp_path / "bad.ini"))
