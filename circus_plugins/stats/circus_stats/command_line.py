@@ -20,7 +20,7 @@ __all__ = ["run_circusd_stats"]
 
 log = logging.getLogger("circus")
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def run_circusd_stats(argv: Sequence[str] | None = None) -> int:

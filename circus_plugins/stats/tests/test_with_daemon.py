@@ -491,6 +491,8 @@ def test_it_ends_in_order_when_told(daemon: Observed, signum: signal.Signals) ->
             assert "statistics of circusd" in process.stderr.readline()
             with StatsClient(stats) as client:
                 assert json.dumps(client.next(20).stat)
+                process.send_signal(signal.SIGWINCH)  # its terminal has another size: nothing to end for
+                assert json.dumps(client.next(20).stat)
             process.send_signal(signum)
             assert process.wait(20) == 0
             assert process.stderr.read() == ""
