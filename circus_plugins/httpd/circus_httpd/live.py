@@ -293,7 +293,19 @@ class Live:
         for place in self._documents.keys() - wanted:
             del self._documents[place]
         for place in wanted:
-            self._documents[place].update(self._look_up(place))
+            self._documents[place].update(self._look_up_apart(place))
+
+    def _look_up_apart(self, place: Place) -> Mapping[str, Any] | None:
+        """Return what a document is now; None if it can't be made, so that it holds back no other one."""
+        try:
+            return self._look_up(place)
+        except Exception as error:  # noqa: BLE001 - whatever the answers of a stranger lead to
+            document = self._documents[place]
+            if document.is_there or document.version == 0:
+                _logger.error(
+                    "what daemon %s tells of its %s is not understood: %r", place.daemon, place.topic, error
+                )
+            return None
 
     def _look_up(self, place: Place) -> Mapping[str, Any] | None:
         if place.topic == "daemons":

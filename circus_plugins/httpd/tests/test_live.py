@@ -354,6 +354,30 @@ def test_the_page_catches_up_when_the_daemon_and_the_statistics_come_back(
         asyncio.run(run(url, tokens_in(state)["full"]))
 
 
+def test_a_daemon_that_tells_nonsense_holds_back_no_other_document(
+    tmp_path: Path, stand_in_daemon: StandInDaemon
+) -> None:
+    daemon = stand_in_daemon
+    daemon.replies |= {
+        "describe": {"descriptions": {"web": {"state": "active"}}},  # it has no name
+        "dstats": {"info": {"pid": 1, "create_time": 5.0}},
+        "listsockets": {"sockets": []},
+        "globaloptions": {"options": {"pubsub_endpoint": daemon.pubsub_endpoint}},
+        "status": {"statuses": {"web": "active"}},
+    }
+
+    async def run(url: str, token: str) -> None:
+        async with page(url, {"Authorization": f"Bearer {token}"}) as shown:
+            await shown.see("overview", "a")
+            await shown.say("subscribe", "b", "daemons")
+            await shown.until_message(lambda message: message["type"] == "gone" and message["id"] == "a")
+            await shown.until_message(lambda message: message["type"] == "snapshot" and message["id"] == "b")
+
+    with by_hand(tmp_path / "h", "--endpoint", daemon.endpoint) as (url, state, _):
+        asyncio.run(run(url, tokens_in(state)["full"]))
+        assert "is not understood: KeyError('name')" in (state / "circushttpd.log").read_text()
+
+
 def test_nothing_is_asked_while_nobody_looks(tmp_path: Path, stand_in_daemon: StandInDaemon) -> None:
     daemon = stand_in_daemon
     daemon.replies |= {

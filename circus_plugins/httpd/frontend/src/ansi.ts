@@ -68,7 +68,7 @@ function dip(pen: Pen, parameters: string): void {
     else if (code >= 90 && code <= 97) pen.foreground = code - 82;
     else if (code >= 100 && code <= 107) pen.background = code - 92;
     else if (code === 38 || code === 48) {
-      const [colour, used] = extended(codes.slice(i + 1));
+      const [colour, used] = extended(codes.slice(i + 1, i + 5));
       if (code === 38) pen.foreground = colour;
       else pen.background = colour;
       i += used;

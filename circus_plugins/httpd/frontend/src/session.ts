@@ -64,5 +64,9 @@ function takeToken(): string {
   const found = /^#\/?token=([^&/]+)/.exec(window.location.hash);
   if (!found) return "";
   window.history.replaceState(null, "", `${window.location.pathname}#/`);
-  return decodeURIComponent(found[1] ?? "");
+  try {
+    return decodeURIComponent(found[1] ?? "");
+  } catch {
+    return found[1] ?? ""; // cut off or mistyped: the server says that it is not known
+  }
 }
