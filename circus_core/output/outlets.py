@@ -209,9 +209,7 @@ class WatcherOutput:
         for name, runner in self._runners.items():
             runner.open()
             if name in old:
-                self.redirector.redirect(old[name], runner)
-                runner.dropped_bytes += old[name].dropped_bytes
-                runner.errors += old[name].errors
+                self._succeed(old[name], runner)
         for name, runner in old.items():
             if name in self._runners:
                 self._close_later(runner)
@@ -220,6 +218,12 @@ class WatcherOutput:
                 self._close_later(runner)
             else:
                 self._replaced.append(runner)
+
+    def _succeed(self, old: SinkRunner, runner: SinkRunner) -> None:
+        """Have what goes to one runner go to another one, which counts on."""
+        self.redirector.redirect(old, runner)
+        runner.dropped_bytes += old.dropped_bytes
+        runner.errors += old.errors
 
     async def close(self) -> None:
         """Wait until the streams are closed."""
@@ -230,10 +234,13 @@ class WatcherOutput:
     def _open(self) -> None:
         if self._is_open:
             return
-        if not self._runners:
+        old = self._runners
+        if not old or any(runner.is_used_up for runner in old.values()):
             self._runners = dict(self._made_runners(self.config))
-        for runner in self._runners.values():
+        for name, runner in self._runners.items():
             runner.open()
+            if name in old and old[name] is not runner:
+                self._succeed(old[name], runner)
         self._is_open = True
 
     def _made_runners(self, config: WatcherConfig) -> Iterator[tuple[str, SinkRunner]]:

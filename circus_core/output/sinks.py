@@ -57,8 +57,8 @@ class Sink(Protocol):
     then only where the bytes are with the daemon already.
 
     Other optional methods: `open()` before the first chunk of each start of the watcher, `close()` after the
-    last, `reopen()` when log files shall be opened anew, `end_of_output(pid, name)` when a process will write
-    no more.
+    last (a sink with this and no `open()` is made anew for the next start), `reopen()` when log files shall
+    be opened anew, `end_of_output(pid, name)` when a process will write no more.
     """
 
     def __call__(self, chunk: Mapping[str, Any], /) -> object: ...
@@ -205,6 +205,12 @@ class SinkRunner:
     def takes_pipes(self) -> bool:
         """The sink takes output from pipes itself: take() instead of feed()."""
         return self._can_take and not self._is_closed
+
+    @property
+    def is_used_up(self) -> bool:
+        """It was closed and has no open(): many sinks written for 0.19 open a file when they are made."""
+        can_close, can_open = (callable(getattr(self.sink, name, None)) for name in ("close", "open"))
+        return self._is_closed and can_close and not can_open
 
     @property
     def is_idle(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from circus_core.config.model import SocketConfig, WatcherConfig
@@ -104,3 +105,33 @@ def test_a_command_that_names_no_socket_gets_so_reuseport_ones_of_its_own() -> N
                 lent.detach()
     finally:
         sockets.close_all()
+
+
+class Unopened:
+    """A stream that opens its file when it is made, as those of the field do."""
+
+    def __init__(self, filename: str) -> None:
+        self._file = open(filename, "ab", buffering=0)  # noqa: SIM115  close() does it
+
+    def __call__(self, chunk: Mapping[str, Any]) -> None:
+        self._file.write(chunk["data"])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_a_stream_that_can_only_be_closed_is_made_anew_for_the_next_start(tmp_path: Path) -> None:
+    file = tmp_path / "output"
+    stream = {"class": f"{__name__}.Unopened", "filename": str(file)}
+    section = {"name": "w", "cmd": "sh -c 'echo life; exec sleep 1000'", "stdout_stream": stream}
+
+    async def main() -> None:
+        async with get_arbiter([section], with_endpoints=False) as arbiter:
+            watcher = arbiter.get_watcher("w")
+            await watcher.start()
+            await _until(lambda: file.read_bytes() == b"life\n")
+            await asyncio.wait_for(watcher.restart(), DEADLINE)
+            await _until(lambda: file.read_bytes() == b"life\n" * 2)
+            assert watcher.dropped_bytes == 0
+
+    asyncio.run(main())
