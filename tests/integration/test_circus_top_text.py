@@ -151,6 +151,17 @@ def test_lines_of_json_come_round_after_round_until_nobody_reads(daemon: Daemon)
 
 
 @only_published
+@pytest.mark.parametrize(
+    ("to", "reason"),
+    [(">/dev/full", "can't write: no space left on device"), (">&-", "there is no standard output")],
+)
+def test_output_that_goes_nowhere_is_explained(daemon: Daemon, to: str, reason: str) -> None:
+    words = ["sh", "-c", f'exec "$@" {to}', "sh", *PROGRAM, "--once", "--control", daemon.endpoint]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=40, check=False)
+    assert (done.returncode, done.stderr) == (1, f"circus-top: {reason}\n")
+
+
+@only_published
 def test_who_interrupts_is_content(daemon: Daemon) -> None:
     words = [*PROGRAM, "--control", daemon.endpoint]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:

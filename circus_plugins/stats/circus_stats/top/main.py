@@ -32,6 +32,9 @@ a key that it admits: circusctl --help keys), or circusd-stats is not there (che
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     settings = parse(argv)
+    if sys.stdout is None:  # it was closed by who started us
+        print("circus-top: there is no standard output", file=sys.stderr)
+        return FAILED
     if settings is None:
         print(f"circus-top {version('circus-stats')}")
         return DONE
@@ -43,11 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return DONE
     except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return DONE
+    except OSError as error:  # a full disk, or the like
+        print(f"circus-top: can't write: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        _forget_output()
+        return FAILED
     except CircusError as error:
         print(f"circus-top: {error}", file=sys.stderr)
         return FAILED
+
+
+def _forget_output() -> None:
+    """Let what is not written yet go nowhere, instead of failing once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(settings: Settings, tunnel: Tunnel | None) -> int:

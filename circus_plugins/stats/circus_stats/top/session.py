@@ -26,7 +26,7 @@ from circus_stats.client import AsyncStatsClient
 from circus_stats.payloads import Message
 from circus_stats.top.figures import clean, number_of
 from circus_stats.top.known import PAST, key_of
-from circus_stats.top.model import Model
+from circus_stats.top.model import STATS_WATCHER, Model
 from circus_stats.top.settings import Settings
 from circus_stats.top.status import Feed, State, Status
 
@@ -94,6 +94,7 @@ class Session:
         self._client: AsyncCircusClient | None = None
         self._streaming: asyncio.Task[None] | None = None
         self._stream_endpoint: str | None = None
+        self._told_endpoint: str | None = None
         self._heard_at = -float("inf")
         self._changed_watchers: set[str] = set()
         self._has_changed = asyncio.Event()
@@ -225,8 +226,7 @@ class Session:
         told = (await client.send("globaloptions")).get("options", {}).get("stats_endpoint")
         endpoint = reachable(told, client.endpoint) if isinstance(told, str) else None
         if self._settings.endpoint is None:
-            if endpoint is not None:
-                self._hear_stream(endpoint)
+            self._told_endpoint = endpoint
             return True
         self._hear_stream(self._settings.endpoint)  # if that has failed
         return self._settings.may_ask_any_daemon or endpoint == self._settings.endpoint
@@ -241,6 +241,12 @@ class Session:
     async def _ask_status(self, client: AsyncCircusClient, timeout: float = PATIENCE) -> None:
         reply = await client.send("status", timeout=timeout)
         self.model.apply_statuses(_mapping(reply, "statuses"), _mapping(reply, "reasons"), time.monotonic())
+        self._hear_what_was_told()
+
+    def _hear_what_was_told(self) -> None:
+        """Hear the stream where the daemon says, if it has one: else that of another daemon may be there."""
+        if self._told_endpoint is not None and STATS_WATCHER in self.model.watchers:
+            self._hear_stream(self._told_endpoint)
 
     async def _ask_sockets(self, client: AsyncCircusClient) -> None:
         sockets = (await client.send("listsockets")).get("sockets")
