@@ -38,7 +38,7 @@ page_sources := $(shell find $(PAGES) -name node_modules -prune -o -type f -prin
 not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests \
     circus_plugins/*/hatch_build.py)
 
-.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist dist-circus clean
+.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist dist-circus screenshots clean
 
 help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
@@ -50,6 +50,7 @@ help:
 	@echo 'make format  let ruff format and mend'
 	@echo 'make dist    a source distribution and a wheel of each distribution, in dist/'
 	@echo 'make dist-circus  a wheel named circus 0.19.0+core..., for programs that require circus~=0.19.0'
+	@echo 'make screenshots  the pictures of the dashboard in docs/images, with chromium'
 	@echo 'make clean   remove what builds, tests and tools left behind; $(VENV) stays'
 
 dev: $(STAMP) $(DASHBOARD)
@@ -157,6 +158,9 @@ dist-circus: $(STAMP)
 	cp -R circus_plugins/compat/circus circus_plugins/compat/circusweb circus_plugins/compat/README.md "$$folder" && \
 	$(named_circus) >"$$folder/pyproject.toml" && \
 	$(BIN)/python -m build --no-isolation --wheel --outdir $(DIST) "$$folder"
+
+screenshots: $(DASHBOARD)
+	$(BIN)/python -m circus_plugins.httpd.tests.browser.screenshots docs/images
 
 clean:
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -12,17 +12,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from circus_plugins.httpd.tests.conftest import SECTIONS, start
 from circus_plugins.httpd.tests.dashboards import Dashboard
 
-from .visits import PATIENCE_MS, Lounge, Visit
-
-_FLAGS = (
-    "--no-sandbox",  # needed as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from .visits import FLAGS, PATIENCE_MS, Lounge, Visit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +28,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("there is no chromium; on Debian: apt install chromium")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 

@@ -7,10 +7,12 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 
+import circus_httpd
 from circus_core.testing import Daemon, until
 from circus_plugins.httpd.tests.conftest import SECTIONS, start
 from circus_plugins.httpd.tests.dashboards import Dashboard, tokens_in
@@ -25,6 +27,21 @@ numprocesses = 1
 stdout_stream.class = StdoutStream
 """
 
+PLACES = [
+    "#/",
+    *(
+        f"#/watchers/main/web{tab}"
+        for tab in ("", "/options", "/environment", "/wiring", "/exits", "/events", "/logs")
+    ),
+    "#/sockets",
+    "#/events",
+    "#/logs",
+    "#/daemons",
+]
+AXE = Path(circus_httpd.__file__).parents[1] / "frontend/node_modules/axe-core/axe.min.js"
+VIOLATIONS = """async () => (
+    await axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})
+).violations.map(found => `${found.id}: ${found.nodes[0].html} ${found.nodes[0].failureSummary}`)"""
 CHANGES = re.compile(
     r"^(Start|Stop|Restart|Reload|More|Add|Remove|Kill|Send|Change|Show secrets|Connect|Forget|One)\b"
 )
@@ -309,7 +326,20 @@ class TestHowItLooks:
         expect(visit.page.get_by_role("tab", name="Options")).to_be_focused()
         expect(visit.page.get_by_role("tabpanel", name="Options")).to_be_visible()
 
-    @pytest.mark.parametrize("width", [320, 360, 800, 1040, 1280])
+    @pytest.mark.skipif(
+        not AXE.exists(), reason="there is no axe-core; `npm ci` in the folder of the pages gets it"
+    )
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_no_page_shuts_anybody_out(self, visit: Visit, scheme: Literal["light", "dark"]) -> None:
+        """Contrast, names, roles, order: what axe-core can judge of WCAG 2.1 AA."""
+        visit.page.emulate_media(color_scheme=scheme)
+        visit.page.evaluate(AXE.read_text())
+        for fragment in PLACES:
+            visit.go(fragment)
+            visit.is_filled()
+            assert visit.page.evaluate(VIOLATIONS) == [], fragment
+
+    @pytest.mark.parametrize("width", [320, 360, 800, 1280])
     def test_no_page_is_wider_than_the_screen(self, visit: Visit, width: int) -> None:
         visit.page.set_viewport_size({"width": width, "height": 740})
         for fragment in PLACES:
@@ -317,16 +347,3 @@ class TestHowItLooks:
             visit.is_filled()
             too_wide = visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert too_wide <= 0, f"{fragment} is {too_wide} px too wide at {width}"
-
-
-PLACES = [
-    "#/",
-    *(
-        f"#/watchers/main/web{tab}"
-        for tab in ("", "/options", "/environment", "/wiring", "/exits", "/events", "/logs")
-    ),
-    "#/sockets",
-    "#/events",
-    "#/logs",
-    "#/daemons",
-]

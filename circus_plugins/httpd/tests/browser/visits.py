@@ -21,9 +21,20 @@ from playwright.sync_api import (
 
 from circus_plugins.httpd.tests.dashboards import Dashboard, tokens_in
 
-__all__ = ["DESKTOP", "PATIENCE_MS", "Lounge", "Role", "Visit"]
+__all__ = ["DESKTOP", "FLAGS", "PATIENCE_MS", "Lounge", "Role", "Visit"]
 
 Role = Literal["full", "read"]
+FLAGS: Final = (
+    "--no-sandbox",  # needed as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""What the browser is started with."""
+
 DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
 PATIENCE_MS: Final = 20_000
 """Milliseconds after which what a page should show will not come any more."""
@@ -135,8 +146,10 @@ class Visit:
 class Lounge:
     """The pages of a browser for one dashboard, one for each role, logged in when it is first needed."""
 
-    def __init__(self, browser: Browser, dashboard: Dashboard) -> None:
+    def __init__(self, browser: Browser, dashboard: Dashboard, *, scale: float = 1.0) -> None:
+        """`scale`: dots of the screen for a pixel of the page, in each direction."""
         self.dashboard = dashboard
+        self._scale = scale
         self._browser = browser
         self._pages: dict[Role, Page] = {}
 
@@ -173,7 +186,9 @@ class Lounge:
 
     def _page_of(self, role: Role) -> Page:
         if role not in self._pages:
-            context = self._browser.new_context(viewport=DESKTOP, accept_downloads=True)
+            context = self._browser.new_context(
+                viewport=DESKTOP, accept_downloads=True, device_scale_factor=self._scale
+            )
             context.set_default_timeout(PATIENCE_MS)
             self._pages[role] = context.new_page()
             token = tokens_in(self.dashboard.state)[role]

@@ -21,13 +21,22 @@ export function ExitsPanel({ exits }: { exits: Exit[] }): JSX.Element {
         {[...exits].reverse().map((exit) => (
           <tr key={`${exit.time} ${exit.pid}`}>
             <td class="number">{format.dayAndTime(exit.time)}</td>
-            <td class="number">{exit.wid}</td>
-            <td class="number">{exit.pid}</td>
+            <td class="number">
+              <span class="unit-narrow">worker </span>
+              {exit.wid}
+            </td>
+            <td class="number">
+              <span class="unit-narrow">pid </span>
+              {exit.pid}
+            </td>
             <td>
               <span class={isBad(exit) ? "end end-bad" : "end"}>{exit.end ?? exit.exit_code}</span>{" "}
               <span class="of">{exit.asked ? "as it was told" : "by itself"}</span>
             </td>
-            <td class="number">{format.duration(exit.lived)}</td>
+            <td class="number">
+              <span class="unit-narrow">lived </span>
+              {format.duration(exit.lived)}
+            </td>
           </tr>
         ))}
       </tbody>

@@ -172,7 +172,13 @@ function ProcessRow({ index, process, figures, onExamine, onSignal, onKill }: Pr
 /** When something will end a process, if that is known. */
 function deadline(process: Process, now: number): JSX.Element | null {
   if (process.killed_at) return <span class="of">killed in {format.duration(Math.round(process.killed_at - now))}</span>;
-  if (process.expires) return <span class="of">replaced in {format.duration(Math.round(process.expires - now))}</span>;
+  if (process.expires) {
+    return (
+      <span class="of" title="then another process takes its place">
+        {format.duration(Math.round(process.expires - now))} left
+      </span>
+    );
+  }
   return null;
 }
 
