@@ -124,7 +124,7 @@ def test_a_killed_worker_is_replaced_at_once_and_no_connection_refused(demo: Dem
 
 def test_the_dashboard_shows_the_demo_to_who_has_the_token(demo: Demo) -> None:
     def shown() -> str:
-        words = [PROGRAMS / "circushttpd", "token"]
+        words = [str(PROGRAMS / "circushttpd"), "token"]
         run = subprocess.run(words, env=demo.environment, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
