@@ -297,18 +297,21 @@ class TestHowItLooks:
         self, visit: Visit, dashboard: Dashboard
     ) -> None:
         watcher = dashboard.daemon.watcher("Talker One")
+        dialog = visit.page.get_by_role("dialog")
         visit.reach_by_tab("Stop Talker One")
         visit.page.keyboard.press("Enter")
-        expect(visit.page.get_by_role("dialog")).to_be_visible()
+        expect(dialog).to_be_visible()
         visit.page.keyboard.press("Escape")
         expect(visit.button("Stop Talker One")).to_be_focused()
         visit.page.keyboard.press("Enter")
+        expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
         visit.reach_by_tab("Stop")
         visit.page.keyboard.press("Space")
         watcher.until("stopped")
         expect(visit.row("Talker One")).to_contain_text("stopped")
         visit.reach_by_tab("Start Talker One")
         visit.page.keyboard.press("Enter")
+        expect(dialog.get_by_role("button", name="Start", exact=True)).to_be_focused()
         visit.page.keyboard.press("Enter")
         watcher.until("active")
 

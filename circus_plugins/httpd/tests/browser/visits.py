@@ -103,6 +103,7 @@ class Visit:
 
     def reach_by_tab(self, name: str, most: int = 80) -> None:
         """Press Tab until a button has the focus."""
+        expect(self.button(name)).to_be_visible()
         for _ in range(most):
             label = self.page.evaluate(
                 "() => { const e = document.activeElement; return e.ariaLabel || e.textContent; }"
