@@ -14,6 +14,8 @@ import pytest
 from circus.client import CircusClient
 from circus_core.testing.circusd import until
 
+pytestmark = pytest.mark.slow
+
 MAIN_LOOP = """
 import json, os, sys
 from circus import get_arbiter, logger

@@ -27,6 +27,8 @@ from circus.stats.client import StatsClient
 from circus.stats.streamer import StatsStreamer
 from circus_core.testing import Daemon, until
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 SECTIONS = """

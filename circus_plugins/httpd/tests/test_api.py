@@ -19,6 +19,8 @@ from circus_core.testing import Daemon, until
 from .conftest import start
 from .dashboards import Dashboard
 
+pytestmark = pytest.mark.slow
+
 D = "/api/daemons/main"
 MASK = "\u2022" * 8
 

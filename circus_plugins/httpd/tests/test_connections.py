@@ -10,7 +10,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from .dashboards import Visitor, by_hand, tokens_in
+
+pytestmark = pytest.mark.slow
 
 _DESCRIPTORS = 200
 

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[1]
 FRONTEND = PROJECT / "frontend"
 STATIC = PROJECT / "circus_httpd" / "static"

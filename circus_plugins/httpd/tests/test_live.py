@@ -25,6 +25,8 @@ from circus_httpd.topics import Document, Place
 from .dashboards import Dashboard, by_hand, tokens_in
 from .test_merge_patch import apply
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 30.0
 
 

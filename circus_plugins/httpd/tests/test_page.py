@@ -19,6 +19,8 @@ from circus_httpd.plugin import register_options
 from .conftest import start
 from .dashboards import Visitor, by_hand, tokens_in
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[3] / "docs" / "httpd.md").read_text(encoding="utf-8")
 SECTIONS = """
 [watcher:web]

@@ -16,6 +16,8 @@ from circus_core import Config, ConfigError, config_from_file
 from circus_core.testing import Daemon, until
 from circus_httpd.plugin import NAME, config_loaded
 
+pytestmark = pytest.mark.slow
+
 
 def loaded(folder: Path, options: str, rest: str = "") -> Config:
     file = folder / "circus.ini"

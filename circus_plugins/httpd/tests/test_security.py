@@ -23,6 +23,8 @@ from circus_core.testing import until
 
 from .dashboards import Answer, Dashboard, Visitor, by_hand, tokens_in
 
+pytestmark = pytest.mark.slow
+
 D = "/api/daemons/main"
 MAKE_CERTIFICATE = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem "

@@ -28,6 +28,8 @@ from circus_stats.top.settings import Settings
 from circus_stats.top.status import Feed, State
 from circus_stats.top.table import Table
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 20.0
 
 SECTIONS = """

@@ -23,6 +23,8 @@ from circus_stats import AsyncStatsClient, Message, StatsClient
 from circus_stats.service import Service
 from circus_stats.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 WATCHERS = """
 [watcher:Web One]
 cmd = sleep 1000
