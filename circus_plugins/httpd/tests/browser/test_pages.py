@@ -216,7 +216,9 @@ class TestDaemons:
         visit.place("Daemons")
         plugins = visit.page.get_by_role("region", name="Plugins")
         for action, status in (("Start", "active"), ("Stop", "stopped")):
-            plugins.get_by_role("button", name=f"{action} plugin:flapping").click()
+            button = plugins.get_by_role("button", name=f"{action} plugin:flapping")
+            expect(button).to_be_visible()
+            button.click()
             visit.confirm(action)
             dashboard.daemon.watcher("plugin:flapping").until(status)
 
