@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import struct
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -32,10 +33,12 @@ def can_tell() -> bool:
 class Tables:
     """Asks the kernel. Holds a descriptor for it, since there may be none left when it matters; to be closed.
 
-    Used by one thread at a time.
+    Used by one thread at a time, and closed from any.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._netlink = _open_netlink()
 
     def clients(self, ports: Collection[int]) -> dict[int, dict[int, int | None]]:
@@ -58,9 +61,11 @@ class Tables:
         return found
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        if self._netlink is not None:
-            self._netlink.close()
+        """Give the descriptor back, also while a thread asks."""
+        with self._lock:
+            self._is_closed = True
+            if self._netlink is not None:
+                self._netlink.close()
 
     def _rows(self, ports: Collection[int]) -> Iterable[_Row]:
         if self._netlink is None:
@@ -68,9 +73,14 @@ class Tables:
         try:
             return list(_diagnosed(self._netlink, ports))
         except OSError:  # what is left of the answer must not be taken for that to another question
-            self.close()
-            self._netlink = _open_netlink()
+            self._open_anew()
             return _listed(ports)
+
+    def _open_anew(self) -> None:
+        with self._lock:
+            if self._netlink is not None:
+                self._netlink.close()
+            self._netlink = None if self._is_closed else _open_netlink()
 
 
 # sock_diag(7), linux/inet_diag.h, linux/netlink.h

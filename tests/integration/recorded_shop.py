@@ -81,7 +81,10 @@ class RecordedShop:
         self._daemon.replies.update(
             globaloptions={"options": {"pubsub_endpoint": "ipc://events", "stats_endpoint": "ipc://stats"}},
             status={
-                "statuses": {name: each["state"] for name, each in watchers.items()},
+                "statuses": {
+                    **{name: each["state"] for name, each in watchers.items()},
+                    "circusd-stats": "active",
+                },
                 "reasons": {name: each["reason"] for name, each in watchers.items() if "reason" in each},
             },
             listsockets={"sockets": [{"fd": 8, "name": "http", "host": "127.0.0.1", "port": 8000}]},

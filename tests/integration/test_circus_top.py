@@ -35,7 +35,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | more
+    return {
+        name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")
+    } | more
 
 
 def top(folder: Path, *words: str, size: tuple[int, int] = (100, 24), **env: str) -> Terminal:

@@ -39,6 +39,7 @@ def _free_port() -> int:
 
 
 def test_figures_come_back_when_statistics_were_killed(visit: Visit, dashboard: Dashboard) -> None:
+    visit.expected.append("/history")  # asked for while there are none
     visit.watcher("web")
     figures = visit.page.get_by_role("table", name="Processes").locator(".cell-memory .number")
     expect(figures).to_contain_text(["B", "B"])
