@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 HELD = Environment("programs")
 SCRIPTS = sorted(path.stem for path in Path(programs.__path__[0]).glob("*_*.py") if path.stem != "__init__")
-PATIENCE = 100.0  # seconds
+PATIENCE = 240.0  # seconds
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
