@@ -1,4 +1,4 @@
-"""A pipe with a name into which every process writes a line as the first thing it does."""
+"""A pipe with a name into which every process writes its pid as the first thing it does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from benchmarks.programs import program
 
 __all__ = ["RollCall"]
 
@@ -22,9 +24,9 @@ class RollCall:
         self._rest = b""
 
     @property
-    def command(self) -> str:
-        """A shell line for a process that answers the roll call and then does nothing."""
-        return f"echo $$ > {self.path}; exec sleep 100000"
+    def command(self) -> tuple[str, ...]:
+        """A program (C, static) that answers the roll call and then does nothing."""
+        return (program("child"), str(self.path))
 
     def wait_for(self, count: int, timeout: float = 120.0) -> list[int]:
         """Return the pids of the next `count` processes; AssertionError after `timeout` seconds."""

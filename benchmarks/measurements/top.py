@@ -13,44 +13,55 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks.contestants import Contestant
+from benchmarks import proc
+from benchmarks.contest import Contest, Figure, Goal, entrants
+from benchmarks.contestants import Contestant, circus
+from benchmarks.measurements.statistics import with_statistics
 from benchmarks.roll_call import RollCall
-from benchmarks.statistics import cpu_of, free_port
+from benchmarks.work import Work
 
-__all__ = ["top_cpu"]
+__all__ = ["contests"]
 
-_SETTLE = 5.0  # seconds
-_LOOK = 10.0  # seconds
 _OURS = (sys.executable, "-m", "circus_stats.top.main")
 
 
-def top_cpu(contestant: Contestant, count: int) -> float:
-    """CPU seconds that circus-top takes in ten seconds, `count` processes being looked at each second."""
-    endpoint = f"tcp://127.0.0.1:{free_port()}"
-    options = f"{contestant.options}\nstatsd = True\nstats_endpoint = {endpoint}"
-    subject = replace(contestant, options=options)
+def contests(*, is_quick: bool) -> Iterator[Contest]:
+    """Yield one contest."""
+    count = 20 if is_quick else 1000
+    title = f"CPU of circus-top with {count} processes"
+    yield Contest(
+        "top",
+        (Figure("top", title, "ms per second", (Goal(at_most=1.0, of=circus.OLD.name),)),),
+        entrants((circus.OURS, circus.OLD), partial(_measure, count, 1.0 if is_quick else 10.0)),
+        settings="a look a second, a terminal of 120 x 50; Circus 0.19 draws plain text",
+        rounds=3,
+    )
+
+
+def _measure(count: int, seconds: float, contestant: Contestant) -> Mapping[str, float]:
+    subject, endpoint = with_statistics(contestant)
     with (
         tempfile.TemporaryDirectory() as folder,
         RollCall(Path(folder)) as roll_call,
-        subject.running(roll_call.command, count),
+        subject.running(Work(command=roll_call.command, count=count)),
     ):
         roll_call.wait_for(count)
-        with _on_terminal([*_program(contestant), "--endpoint", endpoint]) as (pid, screen):
-            _let_draw(screen, _SETTLE)
-            before = cpu_of(pid)
-            _let_draw(screen, _LOOK)
-            return cpu_of(pid) - before
+        with _on_terminal([*_program(subject), "--endpoint", endpoint]) as (pid, screen):
+            _let_draw(screen, seconds / 2)
+            before = proc.cpu_seconds([pid])
+            _let_draw(screen, seconds)
+            return {"top": 1000 * (proc.cpu_seconds([pid]) - before) / seconds}
 
 
-def _program(contestant: Contestant) -> Sequence[str]:
+def _program(subject: circus.Circus) -> Sequence[str]:
     """Return the circus-top that belongs to a circusd: ours, or that of Circus 0.19 beside it."""
-    old = Path(contestant.program[0]).parent / "circus-top"
-    return _OURS if contestant.program[0] == sys.executable else (str(old),)
+    old = Path(subject.circusd[0]).parent / "circus-top"
+    return _OURS if subject.circusd[0] == sys.executable else (str(old),)
 
 
 @contextmanager

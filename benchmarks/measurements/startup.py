@@ -1,0 +1,43 @@
+"""How long it takes from exec of the program until N processes have run their first instruction."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from benchmarks.contest import Contest, Figure, Goal, entrants
+from benchmarks.contestants import Contestant, circus, loops
+from benchmarks.roll_call import RollCall
+from benchmarks.work import Work
+
+__all__ = ["contests"]
+
+_GOALS = {
+    10: (Goal(at_most=0.7, of=circus.OLD.name),),
+    1000: (Goal(at_most=1.5, of=loops.POPEN.name),),
+}
+
+
+def contests(*, is_quick: bool) -> Iterator[Contest]:
+    """Yield one contest for each number of processes."""
+    who = (circus.OURS, circus.OLD, loops.POPEN, loops.VFORK)
+    for count in (10, 20) if is_quick else (10, 1000):
+        figure = Figure(f"start-{count}", f"start of {count} processes", "ms", _GOALS.get(count, ()))
+        yield Contest(
+            figure.name,
+            (figure,),
+            entrants(who, partial(_measure, figure.name, count)),
+            settings=f"one watcher with {count} static C programs",
+        )
+
+
+def _measure(figure: str, count: int, contestant: Contestant) -> Mapping[str, float]:
+    with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
+        work = Work(command=roll_call.command, count=count)
+        begun = time.perf_counter()
+        with contestant.running(work):
+            roll_call.wait_for(count)
+            return {figure: 1000 * (time.perf_counter() - begun)}

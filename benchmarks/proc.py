@@ -1,0 +1,60 @@
+"""What the system's tables say of processes: proc(5), clock_getcpuclockid(3)."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+__all__ = ["cpu_seconds", "descendants", "pss", "wait_until_gone"]
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return the CPU time of processes with all threads that they ever had, in seconds, to the nanosecond."""
+    return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
+
+
+def pss(pids: Iterable[int]) -> int:
+    """Return the bytes of memory of processes, shared pages divided among those who share them."""
+    return sum(_pss(pid) for pid in pids)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the processes below one, whoever started them; those that end meanwhile are left out."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in children:
+        yield child
+        yield from descendants(child)
+
+
+def wait_until_gone(pids: Iterable[int], timeout: float = 120.0) -> None:
+    """Wait until processes have ended (a zombie has); AssertionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            if not _is_readable(descriptor, deadline - time.monotonic()):
+                raise AssertionError(f"process {pid} did not end in {timeout:g} s")
+        finally:
+            os.close(descriptor)
+
+
+def _is_readable(descriptor: int, timeout: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0, int(timeout * 1000))))
+
+
+def _pss(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("Pss:")]
+    return int(line.split()[1]) * 1024
