@@ -25,9 +25,6 @@ from circus_core.drivers import Drivers
 from circus_core.errors import CommandError
 from circus_core.loading import ConfigFile, config_from_mappings
 from circus_core.observed import Worker
-from circus_core.plugin.lookup import load_plugin
-from circus_core.plugin.processes import PluginProcesses
-from circus_core.plugin.threads import PluginThreads
 from circus_core.plugin_watcher import IN_PROCESS
 from circus_core.plugins import plugin_manager
 from circus_core.process import Process
@@ -348,13 +345,21 @@ def control_with(drivers: Drivers, kept: KeptEndpoints | None = None) -> Control
 
 
 def plugins_with(drivers: Drivers) -> PluginBackends:
-    """Return what runs the plugins of an arbiter, with the classes and commands that are installed."""
+    """Return what runs the plugins of an arbiter, with the classes and commands that are installed.
+
+    Their hosts, and Tornado with them, are imported when the first plugin needs them.
+    """
 
     def backend(arbiter: Arbiter, name: str) -> Backend:
         loop = asyncio.get_running_loop()
         if name == IN_PROCESS:
+            from circus_core.plugin.processes import PluginProcesses
+
             local = arbiter.backend("local")
             return PluginProcesses(local, loop=loop, publish=arbiter.publish, clock=arbiter.clock)
+        from circus_core.plugin.lookup import load_plugin
+        from circus_core.plugin.threads import PluginThreads
+
         dispatcher = Dispatcher(
             arbiter,
             commands=lambda command: drivers.load("circus.commands", command)(),
