@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from circus_core.records import dataclass
 
 __all__ = ["Exit", "Failure", "History"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from circus_core.drivers import Drivers
 from circus_core.errors import DriverError, PluginError
 from circus_core.plugins import HOOK_GROUP, check_plugin
+from circus_core.records import dataclass
 
 __all__ = ["Provided", "inventory"]
 

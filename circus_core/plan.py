@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from itertools import count, islice
 from typing import Final
 
 from circus_core.observed import QUICK_DEATH, Observed, Worker
+from circus_core.records import dataclass
 from circus_core.states import ProcessState, WatcherState
 
 __all__ = [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from circus_core.accounts import to_gid, to_uid
 from circus_core.backends import SpawnRequest
 from circus_core.config.model import WatcherConfig
 from circus_core.config.substitute import expand, named_sockets, spawn_variables
 from circus_core.errors import SocketError, SpawnError
+from circus_core.records import dataclass
 from circus_core.sockets import CircusSocket, Sockets
 
 __all__ = ["StandardStreams", "lent_sockets", "named_sockets", "spawn_request", "used_sockets"]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from circus_core.errors import CallError, CircusError, InvalidJsonError, MessageError, WireCode
+from circus_core.records import dataclass
 
 __all__ = [
     "MAX_DEPTH",

@@ -8,13 +8,13 @@ import os
 import pwd
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import zmq
 
 from circus_core.errors import EndpointError
+from circus_core.records import dataclass
 
 __all__ = ["BoundEndpoint", "bind", "is_local_tcp"]
 

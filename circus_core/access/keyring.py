@@ -18,13 +18,13 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from circus_core.access.identity import Role
 from circus_core.access.keys import CLIENT_FILE, RUNNING, SERVERS_FILE, known_servers, read_pair
 from circus_core.errors import KeysError
+from circus_core.records import dataclass
 
 __all__ = ["ADMITTED_FILE", "SERVER_FILE", "Admission", "AdmittedKeys", "KeyPair", "Keyring", "parse_key"]
 

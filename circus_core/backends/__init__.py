@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from circus_core.records import dataclass
 
 __all__ = ["Backend", "BackendFactory", "Child", "ExitCallback", "SpawnRequest"]
 

@@ -22,13 +22,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from circus_core.backends import SpawnRequest
 from circus_core.backends.identity import Identity, resolve_identity
 from circus_core.backends.program import find_program
 from circus_core.errors import SpawnError
+from circus_core.records import dataclass
 
 __all__ = ["Launch", "Restriction", "apply_restriction", "find_setpriv", "plan_launch"]
 

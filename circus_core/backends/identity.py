@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import dataclass
 
 from circus_core.errors import SpawnError
+from circus_core.records import dataclass
 
 __all__ = ["Identity", "resolve_identity"]
 

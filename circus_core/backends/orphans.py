@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from circus_core.backends.descendants import (
@@ -20,6 +19,7 @@ from circus_core.backends.descendants import (
     read_stat,
 )
 from circus_core.backends.exits import Exits, signal_group
+from circus_core.records import dataclass
 
 __all__ = ["Orphan", "Orphans"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from circus_core.cli.installed import InstalledCommands
 from circus_core.commands.arguments import Option, Switch, Word, assign_words, convert_word
 from circus_core.commands.command import Command
 from circus_core.errors import CircusError, DriverError, MessageError, UnknownCommandError
+from circus_core.records import dataclass
 
 __all__ = [
     "PROGRAM_FLAGS",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+
+from circus_core.records import dataclass
 
 __all__ = ["Begun", "quoted", "split"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from circus_core import wire
 from circus_core.clients.channel import reachable
 from circus_core.errors import CallError, RefusedError, WireCode
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.command import Command, Result

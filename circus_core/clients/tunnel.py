@@ -14,11 +14,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 from circus_core.errors import CallError
+from circus_core.records import dataclass
 
 __all__ = ["Server", "Tunnel", "open_tunnel"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Switch, Word
@@ -12,6 +11,7 @@ from circus_core.commands.ownership import check_added
 from circus_core.commands.selection import troubles
 from circus_core.commands.watcher_options import build_config, check_options
 from circus_core.errors import MessageError
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

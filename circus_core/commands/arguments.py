@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from circus_core.errors import MessageError
+from circus_core.records import dataclass
 
 __all__ = ["Argument", "Option", "Switch", "Word", "assign_words", "count", "integer", "number"]
 

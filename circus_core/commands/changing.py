@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from circus_core.commands.changed import Changed
 from circus_core.commands.command import Command
 from circus_core.commands.selection import Selection, troubles
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.target import Changes, ControlledArbiter, ControlledWatcher

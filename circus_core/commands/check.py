@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Answer, Command, Conversation, Result
 from circus_core.commands.ownership import file_refusal
 from circus_core.errors import CircusError, MessageError
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

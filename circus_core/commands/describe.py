@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Command, Result
 from circus_core.commands.selection import EXACT_MATCH, Selection
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from circus_core.commands.arguments import Option, Word, count
 from circus_core.commands.colours import Colour, paint
 from circus_core.commands.command import Answer, Conversation, LocalCommand
 from circus_core.events import event_name
+from circus_core.records import dataclass
 
 __all__ = ["Events"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Word
 from circus_core.commands.command import Command
 from circus_core.commands.shown import Shown
 from circus_core.errors import MessageError
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

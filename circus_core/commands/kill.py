@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Option, Word, integer, number
@@ -12,6 +11,7 @@ from circus_core.commands.command import WAITING, Command, Done
 from circus_core.commands.selection import EXACT_MATCH, Selection, together, troubles
 from circus_core.commands.signum import parse_signal
 from circus_core.errors import MessageError
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
@@ -13,6 +13,7 @@ from circus_core.commands.log_lines import LogLines
 from circus_core.commands.selection import SAFE_MATCH, Selection
 from circus_core.errors import CallError, MessageError, RefusedError, WireCode
 from circus_core.output.tail import Line, Reading
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

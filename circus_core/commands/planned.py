@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Self
 
 from circus_core.commands.command import Result
+from circus_core.records import dataclass
 
 __all__ = ["Planned"]
 

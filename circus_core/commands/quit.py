@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.command import WAITING, Command, Done
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Switch, Word
 from circus_core.commands.changing import Change, ChangeRequest
 from circus_core.commands.command import WAITING
 from circus_core.commands.selection import EXACT_MATCH, Selection
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

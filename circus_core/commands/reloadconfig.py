@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Switch
 from circus_core.commands.command import WAITING, Command
 from circus_core.commands.planned import Planned
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Word, integer
 from circus_core.commands.command import WAITING, Command, Result
 from circus_core.commands.selection import EXACT_MATCH, Selection, together, troubles
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

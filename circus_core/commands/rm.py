@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Switch, Word
 from circus_core.commands.command import WAITING, Command, Done
 from circus_core.commands.selection import troubles
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Word
@@ -12,6 +11,7 @@ from circus_core.commands.ownership import check_changed
 from circus_core.commands.selection import troubles
 from circus_core.commands.watcher_options import check_options, convert_words
 from circus_core.errors import ConfigError, MessageError
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

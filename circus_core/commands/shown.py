@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from circus_core.commands.command import Result
+from circus_core.records import dataclass
 
 __all__ = ["Shown"]
 

@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from circus_core.commands.arguments import Switch, Word, integer
@@ -14,6 +13,7 @@ from circus_core.commands.command import Command, Done
 from circus_core.commands.selection import EXACT_MATCH, Selection
 from circus_core.commands.signum import parse_signal
 from circus_core.errors import MessageError
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

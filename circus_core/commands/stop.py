@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Option, Word
 from circus_core.commands.changing import Change, ChangeRequest
 from circus_core.commands.command import MATCH, WAITING
 from circus_core.commands.selection import Selection
+from circus_core.records import dataclass
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

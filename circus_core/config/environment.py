@@ -8,7 +8,6 @@ import re
 import sys
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from circus_core.config.problems import Place, Report
 from circus_core.config.raw import RawSection
 from circus_core.config.substitute import Scope, expand_env
 from circus_core.config.units import to_text
+from circus_core.records import dataclass
 
 __all__ = ["Daemon", "EnvSections", "Virtualenv", "compose", "expand_names", "find_virtualenv"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from circus_core.config.problems import Place, Problem, Report, raise_errors
 from circus_core.config.raw import RawFile, Reader, Sections, merge
 from circus_core.config.substitute import Scope, expand_env
 from circus_core.errors import CircusError
+from circus_core.records import dataclass
 
 __all__ = ["LoadResult", "builtin_reader", "load", "load_or_raise", "read_sections"]
 

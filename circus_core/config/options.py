@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from circus_core.config.units import (
     whole,
     whole_seconds,
 )
+from circus_core.records import dataclass
 
 __all__ = [
     "FAMILIES",

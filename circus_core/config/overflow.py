@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from circus_core.config.units import choice, seconds
+from circus_core.records import dataclass
 
 __all__ = ["KERNEL_KEYS", "MERGED", "Overflow"]
 

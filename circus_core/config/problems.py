@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from circus_core.errors import ConfigError
+from circus_core.records import dataclass
 
 __all__ = ["Level", "Place", "Problem", "Report", "raise_errors", "who"]
 

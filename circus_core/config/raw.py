@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from circus_core.config.problems import Place, Problem, Report
+from circus_core.records import dataclass
 
 __all__ = ["RawFile", "RawSection", "RawValue", "Reader", "Sections", "merge"]
 

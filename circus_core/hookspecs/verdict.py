@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from circus_core.records import dataclass
 
 __all__ = ["ALLOWED", "Answer", "Verdict"]
 
