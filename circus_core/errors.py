@@ -13,6 +13,7 @@ __all__ = [
     "CircusError",
     "CommandError",
     "ConfigError",
+    "ConnectionLostError",
     "DriverError",
     "EndpointError",
     "IllegalTransitionError",
@@ -151,6 +152,10 @@ class KeysError(CallError):
 
 class UnreachableError(CallTimeoutError):
     """No connection came about in time, so nothing was sent: nobody is there, or does not let us in."""
+
+
+class ConnectionLostError(CallError):
+    """The connection ended before the answer came; the command may have been carried out, or never seen."""
 
 
 class RefusedError(CallError):

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import zmq
 
@@ -26,7 +26,13 @@ from circus_core.clients.asking import (
     refuse_errors,
     told_events_endpoint,
 )
-from circus_core.clients.channel import DEFAULT_ENDPOINT, control_socket, events_socket
+from circus_core.clients.channel import (
+    DEFAULT_ENDPOINT,
+    control_socket,
+    events_socket,
+    lost_connection,
+    says_connected,
+)
 from circus_core.errors import CallError, CallTimeoutError, CircusError, UnreachableError
 from circus_core.port import Port
 
@@ -76,8 +82,10 @@ class AsyncCircusClient:
         self.timeout = timeout
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._port: Port | None = None
-        self._unsent: OrderedDict[asyncio.Future[None], bytes] = OrderedDict()
-        self._calls: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._connections: Port | None = None  # hears when a connection begins and ends
+        self._is_connected = False
+        self._unsent: OrderedDict[asyncio.Future[bool], _Request] = OrderedDict()
+        self._calls: dict[str, _Reply] = {}
         self._subscriptions: set[AsyncSubscription] = set()
         self._is_closed = False
 
@@ -98,9 +106,7 @@ class AsyncCircusClient:
                 future.set_exception(CallError("the client is closed"))
         for subscription in list(self._subscriptions):
             subscription.close()
-        if self._port is not None:
-            self._port.close()
-            self._port = None
+        self._close_connection()
         self._context.destroy(linger=0)
         if self._login is not None:
             self._login.close()
@@ -123,7 +129,7 @@ class AsyncCircusClient:
         """Have a command carried out without learning what comes of it; see `CircusClient.cast`."""
         body = wire.encode_message({**message_of(command, properties), "msg_type": "cast"})
         deadline = self._deadline(timeout)
-        await self._send(body, deadline)
+        await self._send(_Request(body), deadline)
         await self._ask(message_of(BARRIER, {}), deadline)
 
     async def call(
@@ -178,22 +184,28 @@ class AsyncCircusClient:
         call_id = message["id"]
         reply = self._calls[call_id] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(body, deadline)
+            await self._send(_Request(body, reply), deadline)
             late = CallTimeoutError(f"Timed out. There is no answer from {self.endpoint}")
             return await _in_time(reply, deadline, late)
         finally:
             del self._calls[call_id]
             _drop(reply)
 
-    async def _send(self, body: bytes, deadline: float) -> None:
+    async def _send(self, request: _Request, deadline: float) -> None:
         """Send when there is a connection; UnreachableError and not sent if there is none in time."""
-        await self._connect(deadline)
-        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unsent[sent] = body
+        while True:
+            await self._connect(deadline)
+            if await self._is_sent(request, deadline):
+                return
+
+    async def _is_sent(self, request: _Request, deadline: float) -> bool:
+        """Wait until it is sent; False: the connection that it waited for has ended."""
+        sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._unsent[sent] = request
         self._send_unsent()
         try:
             missed = UnreachableError(f"Timed out. There is no connection to {self.endpoint}")
-            await _in_time(sent, deadline, missed)
+            return await _in_time(sent, deadline, missed)
         finally:
             self._unsent.pop(sent, None)
             _drop(sent)
@@ -215,9 +227,11 @@ class AsyncCircusClient:
                 self._check_that_it_is_open()
                 self._use(control_socket(self._context, self.endpoint, tunnel))
 
-    def _use(self, socket: zmq.Socket[bytes]) -> None:
+    def _use(self, sockets: tuple[zmq.Socket[bytes], zmq.Socket[bytes]]) -> None:
         loop = asyncio.get_running_loop()
+        socket, connections = sockets
         self._port = Port(socket, self._on_reply, loop=loop, after_turn=self._send_unsent)
+        self._connections = Port(connections, self._on_connection, loop=loop, after_turn=self._send_unsent)
 
     def _check_that_it_is_open(self) -> None:
         if self._is_closed:
@@ -237,20 +251,49 @@ class AsyncCircusClient:
         Sending and looking may use up the report of the descriptor, so this ends only after a look that
         found neither room to send nor something to read.
         """
-        if self._port is None:
+        if self._port is None or self._connections is None or not self._unsent:
             return
-        while self._unsent:
-            sent, body = next(iter(self._unsent.items()))
-            if self._port.send([body]):
+        self._connections.read_rest()
+        while self._unsent and self._is_connected:
+            sent, request = next(iter(self._unsent.items()))
+            if self._port.send([request.body]):
                 del self._unsent[sent]
                 if not sent.done():
-                    sent.set_result(None)
+                    sent.set_result(True)
                 continue
             changes = int(self._port.socket.getsockopt(zmq.EVENTS))
             if changes & zmq.POLLIN:
                 self._port.check()
             if not changes & zmq.POLLOUT:
                 return
+
+    def _on_connection(self, frames: list[zmq.Frame]) -> None:
+        was_connected, self._is_connected = self._is_connected, says_connected(frames[0].bytes)
+        if was_connected and not self._is_connected and self._port is not None:
+            self._port.read_rest()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Give up a connection that has ended: what was sent is not answered any more, the rest is sent anew.
+
+        What has not left by now must go to no later daemon.
+        """
+        unsent = {request.reply for request in self._unsent.values()}
+        for reply in self._calls.values():
+            if reply not in unsent and not reply.done():
+                reply.set_exception(lost_connection(self.endpoint))
+        for sent in self._unsent:
+            if not sent.done():
+                sent.set_result(False)
+        self._close_connection()
+
+    def _close_connection(self) -> None:
+        if self._port is not None and self._connections is not None:
+            self._port.socket.disable_monitor()
+            self._connections.close()
+            self._port.close()
+        self._port = self._connections = None
+        self._is_connected = False
 
     def _on_reply(self, frames: list[zmq.Frame]) -> None:
         try:
@@ -260,6 +303,14 @@ class AsyncCircusClient:
         call = self._calls.get(str(reply.get("id")))
         if call is not None and not call.done():
             call.set_result(reply)
+
+
+_Reply = asyncio.Future[dict[str, Any]]
+
+
+class _Request(NamedTuple):
+    body: bytes
+    reply: _Reply | None = None  # None: there is none to a cast
 
 
 _OpenEvents = Callable[[str, Sequence[str]], Awaitable[tuple[zmq.Socket[bytes], zmq.Socket[bytes]]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from circus_core.access.keys import secure
-from circus_core.errors import CallError
+from circus_core.errors import CallError, ConnectionLostError
 
 if TYPE_CHECKING:
     from circus_core.clients.tunnel import Tunnel
@@ -20,7 +21,9 @@ __all__ = [
     "connect",
     "control_socket",
     "events_socket",
+    "lost_connection",
     "reachable",
+    "says_connected",
 ]
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
@@ -34,17 +37,40 @@ _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "*", "[::]"})
 
 def control_socket(
     context: zmq.Context[zmq.Socket[bytes]], endpoint: str, tunnel: Tunnel | None = None
-) -> zmq.Socket[bytes]:
-    """Return a connected socket for requests; raises as `connect`.
+) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+    """Return a socket for requests that is about to be connected.
 
-    It takes a request only while it is connected: what was meant for now is not kept for a daemon that comes
-    later.
+    Nothing may be sent before the first connection, nor after its end: it would be kept for a daemon that
+    comes later. ZMQ_IMMEDIATE would see to that, but at the end of a connection it also drops the replies
+    that nobody has received yet, which a daemon sends when it ends.
+
+    Returns:
+        the socket, and one that has a message for `says_connected` when a connection begins or ends.
+
+    Raises:
+        CircusError: as `connect`.
     """
     socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.IDENTITY, uuid.uuid4().hex.encode())
-    socket.setsockopt(zmq.IMMEDIATE, 1)
+    connections = _told_of(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED, socket)
     connect(socket, endpoint, tunnel)
-    return socket
+    return socket, connections
+
+
+def says_connected(change: bytes) -> bool:
+    """Return whether the first frame of a message about a connection says that it has begun, not ended.
+
+    See zmq_socket_monitor(3). The replies that came over a connection can be received before its end is told.
+    """
+    return int.from_bytes(change[:2], sys.byteorder) == zmq.EVENT_HANDSHAKE_SUCCEEDED
+
+
+def lost_connection(endpoint: str) -> ConnectionLostError:
+    """Return what to raise to those who wait for an answer from there."""
+    return ConnectionLostError(
+        f"the connection to {endpoint} was lost before the answer came: circusd ends or restarts, and may or "
+        "may not have done what it was asked for"
+    )
 
 
 def events_socket(
@@ -65,10 +91,16 @@ def events_socket(
     socket.setsockopt(zmq.RCVHWM, _EVENTS_WAITING)
     for topic in topics or ("",):
         socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-    connections = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-    connections.setsockopt(zmq.LINGER, 0)
+    connections = _told_of(zmq.EVENT_HANDSHAKE_SUCCEEDED, socket)
     connect(socket, endpoint, tunnel)
     return socket, connections
+
+
+def _told_of(events: int, socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+    """Return a socket that is told of these events of another one."""
+    monitor = socket.get_monitor_socket(events)
+    monitor.setsockopt(zmq.LINGER, 0)
+    return monitor
 
 
 def connect(socket: zmq.Socket[bytes], endpoint: str, tunnel: Tunnel | None = None) -> None:

@@ -27,8 +27,9 @@ from circus_core.clients.asking import (
     refuse_errors,
     told_events_endpoint,
 )
-from circus_core.clients.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT, control_socket
-from circus_core.errors import CallError, CallTimeoutError, UnreachableError
+from circus_core.clients.channel import DEFAULT_ENDPOINT, DEFAULT_PUBSUB_ENDPOINT
+from circus_core.clients.control_line import ControlLine
+from circus_core.errors import CallError, UnreachableError
 
 if TYPE_CHECKING:
     from circus_core.clients.subscription import Subscription
@@ -85,7 +86,7 @@ class CircusClient:
         self._tunnel = tunnel or self._login
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._socket = control_socket(self._context, endpoint, self._tunnel)
+            self._line = ControlLine(self._context, endpoint, self._tunnel)
         except BaseException:
             self.close()
             raise
@@ -134,13 +135,13 @@ class CircusClient:
 
         Raises:
             UnreachableError: it could not be sent.
-            CallTimeoutError: it was sent, but perhaps not taken.
+            CallTimeoutError, ConnectionLostError: it was sent, but perhaps not taken.
             CallError: it can't be written as JSON, or the connection is broken.
         """
         body = wire.encode_message({**message_of(command, properties), "msg_type": "cast"})
         deadline = self._deadline(timeout)
         with self._my_turn(deadline):
-            self._send(body, deadline)
+            self._line.send(body, deadline)
             self._ask(message_of(BARRIER, {}), deadline)
 
     def call(self, message: MutableMapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
@@ -153,6 +154,8 @@ class CircusClient:
         Raises:
             UnreachableError: there was no connection within the timeout; nothing was sent.
             CallTimeoutError: no reply within the timeout; the command may still run to its end.
+            ConnectionLostError: the daemon ended or restarted before its reply; the command may have been
+                carried out.
             CallError: the message or the reply is not usable, or the connection is broken.
         """
         check_message(message)
@@ -225,41 +228,21 @@ class CircusClient:
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise UnreachableError("Timed out. Calls of other threads took all the time")
         try:
-            if self._socket.closed:
+            if self._context.closed:
                 raise CallError("the client is closed")
             yield
         finally:
             self._turn.release()
 
     def _ask(self, message: MutableMapping[str, Any], deadline: float) -> dict[str, Any]:
-        self._send(encode_call(message), deadline)
+        self._line.send(encode_call(message), deadline)
         return self._reply_to(message, deadline)
 
     def _reply_to(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         while True:
-            reply = wire.decode_reply(self._receive(deadline))
+            reply = wire.decode_reply(self._line.receive(deadline))
             if reply.get("id") in (message["id"], None):  # another one is late: its call has given up
                 return reply
-
-    def _send(self, body: bytes, deadline: float) -> None:
-        try:
-            if not self._is_ready(zmq.POLLOUT, deadline):
-                raise UnreachableError(f"Timed out. There is no connection to {self.endpoint}")
-            self._socket.send(body, zmq.NOBLOCK)
-        except zmq.ZMQError as error:
-            raise CallError(f"can't send to {self.endpoint}: {error}") from error
-
-    def _receive(self, deadline: float) -> bytes:
-        try:
-            if self._is_ready(zmq.POLLIN, deadline):
-                return self._socket.recv_multipart()[-1]
-        except zmq.ZMQError as error:
-            raise CallError(f"can't receive from {self.endpoint}: {error}") from error
-        raise CallTimeoutError(f"Timed out. There is no answer from {self.endpoint}")
-
-    def _is_ready(self, direction: int, deadline: float) -> bool:
-        left = deadline - time.monotonic()
-        return left > 0 and bool(self._socket.poll(int(left * 1000) + 1, direction))
 
 
 def _log_in(server: str, keyfile: str | None) -> Tunnel:

@@ -6,21 +6,22 @@ import asyncio
 import inspect
 import json
 import logging
+import sys
 import threading
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, ClassVar, Final
-
-from tornado.ioloop import IOLoop
-from tornado.platform.asyncio import AsyncIOLoop
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from circus_core.clients.asking import ReceivedEvent
 from circus_core.config.units import BOOL
 from circus_core.errors import CallError, CircusError
 from circus_core.events import event_name
 from circus_core.plugin.link import TOPICS, Arrival, Gap, Link, SocketLink
+
+if TYPE_CHECKING:
+    from tornado.ioloop import IOLoop
 
 __all__ = ["CircusPlugin", "explain", "explains_itself"]
 
@@ -122,9 +123,20 @@ class CircusPlugin:
     # -- to use --------------------------------------------------------------------------------------------
 
     @cached_property
-    def loop(self) -> IOLoop:
+    def asyncio_loop(self) -> asyncio.AbstractEventLoop:
         """The loop of this plugin; what handle_init creates uses it without being told."""
-        loop: IOLoop = AsyncIOLoop(make_current=False)
+        return asyncio.new_event_loop()
+
+    @cached_property
+    def loop(self) -> IOLoop:
+        """The same loop as tornado shows it; who does not ask for it does not pay for tornado (1 MiB)."""
+        from tornado.ioloop import IOLoop
+        from tornado.platform.asyncio import AsyncIOLoop
+
+        try:
+            loop: IOLoop = AsyncIOLoop(make_current=False, asyncio_loop=self.asyncio_loop)
+        except RuntimeError:  # a handler has had it shown by IOLoop.current() already
+            loop = IOLoop.current()
         return loop
 
     @property
@@ -141,6 +153,7 @@ class CircusPlugin:
         Raises:
             CallError: not connected, or the request can't be written as JSON.
             CallTimeoutError: no reply in time. The command may still be carried out.
+            ConnectionLostError: the daemon ended before its reply. The command may have been carried out.
         """
         return self._connected().call(command, props, timeout=self.call_timeout)
 
@@ -215,7 +228,9 @@ class CircusPlugin:
         """
         if not self.active:
             raise ValueError("Will not start an inactive plugin")
-        asyncio.set_event_loop(_asyncio_loop(self.loop))
+        asyncio.set_event_loop(self.asyncio_loop)
+        if "tornado" in sys.modules:
+            self.loop  # noqa: B018  the one that IOLoop.current() finds
         self._thread = threading.get_ident()
         try:
             self.initialize()
@@ -223,7 +238,7 @@ class CircusPlugin:
             self.running = True
             if not self._is_ending:
                 self._begin()
-                self.loop.start()
+                self.asyncio_loop.run_forever()
         finally:
             self._end()
             self._close()
@@ -233,16 +248,16 @@ class CircusPlugin:
     def stop(self) -> None:
         """Call handle_stop and let `start` return. From any thread; handle_stop runs in that of `start`."""
         if self._thread not in (None, threading.get_ident()):
-            self.loop.add_callback(self.stop)
+            self.asyncio_loop.call_soon_threadsafe(self.stop)
             return
         self._is_ending = True
-        if self.running and _asyncio_loop(self.loop).is_running():
+        if self.running and self.asyncio_loop.is_running():
             if not inspect.iscoroutinefunction(self.handle_stop):  # that has to wait until nothing else runs
                 self._end()
-            self.loop.stop()
+            self.asyncio_loop.stop()
 
     def _begin(self) -> None:
-        loop = _asyncio_loop(self.loop)
+        loop = self.asyncio_loop
         link = self._connected()
         link.listen(loop, self._deliver_waiting)
         link.when_lost(self._lost)
@@ -267,7 +282,7 @@ class CircusPlugin:
     def _finish(self, result: object) -> None:
         """Let a handler that is a coroutine come to its end, while the loop does not run by itself."""
         if inspect.isawaitable(result):
-            _asyncio_loop(self.loop).run_until_complete(_awaited(result))
+            self.asyncio_loop.run_until_complete(_awaited(result))
 
     # -- events --------------------------------------------------------------------------------------------
 
@@ -280,7 +295,7 @@ class CircusPlugin:
             if arrival is None:
                 return
             self._deliver(arrival)
-        _asyncio_loop(self.loop).call_soon(self._deliver_waiting)
+        self.asyncio_loop.call_soon(self._deliver_waiting)
 
     def _deliver(self, arrival: Arrival | Gap) -> None:
         result: object = None
@@ -290,7 +305,7 @@ class CircusPlugin:
             self._failed(error, arrival)
         if inspect.isawaitable(result):
             self._connected().pause()
-            self._handling = _asyncio_loop(self.loop).create_task(self._handle_later(result, arrival))
+            self._handling = self.asyncio_loop.create_task(self._handle_later(result, arrival))
 
     def _handle(self, arrival: Arrival | Gap) -> object:
         if isinstance(arrival, Gap):
@@ -338,11 +353,13 @@ class CircusPlugin:
 
     def _close(self) -> None:
         """Give back connection and loop, after cancelling what still runs on it."""
-        _finish_tasks(_asyncio_loop(self.loop))
+        _finish_tasks(self.asyncio_loop)
         asyncio.set_event_loop(None)
         if self._link is not None:
             self._link.close()
-        self.loop.close()
+        if "loop" in vars(self):
+            self.loop.close()  # and with it the other
+        self.asyncio_loop.close()
 
 
 class _Life:
@@ -392,11 +409,6 @@ def _to_bool(option: str, value: Any) -> bool:
         return bool(BOOL.parse(value))
     except ValueError:
         raise ValueError(f"{option} must be {BOOL.accepts}, got {value!r}") from None
-
-
-def _asyncio_loop(loop: IOLoop) -> asyncio.AbstractEventLoop:
-    asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]  # every IOLoop has it
-    return asyncio_loop
 
 
 def _finish_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import zmq
 
 from circus_core.clients.asking import BARRIER, ReceivedEvent, read_event
-from circus_core.clients.channel import control_socket, events_socket
-from circus_core.errors import CallError, CallTimeoutError
+from circus_core.clients.channel import events_socket
+from circus_core.clients.control_line import ControlLine
+from circus_core.errors import CallError
 from circus_core.wire import decode_reply, encode_request
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Link(Protocol):
     """Used by the thread of the plugin, `call` and `cast` also by others."""
 
     def call(self, command: str, props: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
-        """Return the reply, also one that reports an error; raises CallError and CallTimeoutError."""
+        """Return the reply, also one that reports an error; raises as `CircusClient.call`."""
 
     def cast(self, command: str, props: Mapping[str, Any], *, timeout: float) -> None:
         """Send; CallTimeoutError: it could not be sent in time."""
@@ -98,12 +99,11 @@ class SocketLink:
             self._events, self._connections = events_socket(
                 self._context, pubsub_endpoint, (TOPICS, _DROPPED), self._tunnel
             )
-            self._control = control_socket(self._context, endpoint, self._tunnel)
+            self._control = ControlLine(self._context, endpoint, self._tunnel)
         except BaseException:
             self._context.destroy(linger=0)
             self._close_tunnel()
             raise
-        self._control.setsockopt(zmq.LINGER, _LAST_WORDS)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def call(self, command: str, props: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
@@ -111,11 +111,10 @@ class SocketLink:
         deadline = time.monotonic() + timeout
         with self._turn:
             self._send(encode_request(command, props, request_id=request_id), deadline)
-            while self._is_ready(zmq.POLLIN, deadline):
-                reply = decode_reply(self._control.recv())
+            while True:
+                reply = decode_reply(self._control.receive(deadline))
                 if reply.get("id") == request_id:  # another id: the late reply to a call that was given up
                     return reply
-        raise CallTimeoutError(f"no reply to '{command}' from {self._endpoint} within {timeout:g} s")
 
     def cast(self, command: str, props: Mapping[str, Any], *, timeout: float) -> None:
         with self._turn:
@@ -173,7 +172,7 @@ class SocketLink:
                 self._loop.remove_reader(self._tunnel.fileno())
             self._loop = None
         with self._turn:
-            self._control.close()
+            self._control.close(linger=_LAST_WORDS)
         self._events.disable_monitor()
         self._connections.close(linger=0)
         self._events.close(linger=0)
@@ -185,15 +184,9 @@ class SocketLink:
             self._tunnel.close()
 
     def _send(self, request: bytes, deadline: float) -> None:
-        if self._control.closed:
+        if self._control.is_closed:
             raise CallError("the plugin has ended")
-        if not self._is_ready(zmq.POLLOUT, deadline):
-            raise CallTimeoutError(f"can't reach the daemon at {self._endpoint}")
-        self._control.send(request)
-
-    def _is_ready(self, direction: int, deadline: float) -> bool:
-        left = max(0.0, deadline - time.monotonic())
-        return bool(self._control.poll(int(left * 1000), direction))
+        self._control.send(request, deadline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,12 +332,12 @@ def test_call_without_a_daemon_gives_up_and_is_not_carried_out_later(tmp_path: P
             runner.wait_for_words("here")
             daemon.leave_control()
             daemon.publish("unanswered", "stop")
-            runner.wait_for_words("here", "CallTimeoutError")
+            runner.wait_for_words("here", "UnreachableError")
         with StandInDaemon(tmp_path) as daemon:
             daemon.replies["quick"] = {"answer": "back"}
             daemon.wait_for_subscriber()
             daemon.publish("w", "quick")
-            runner.wait_for_words("here", "CallTimeoutError", "back")
+            runner.wait_for_words("here", "UnreachableError", "back")
             assert daemon.asked("stop") == []
 
 

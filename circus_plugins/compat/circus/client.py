@@ -10,7 +10,7 @@ from typing import Any
 from circus.exc import CallError
 from circus.util import DEFAULT_ENDPOINT_DEALER
 from circus_core import AsyncCircusClient as CoreAsyncClient
-from circus_core import CallTimeoutError, UnreachableError
+from circus_core import CallTimeoutError, ConnectionLostError
 from circus_core import CircusClient as CoreClient
 
 __all__ = ["AsyncCircusClient", "CallError", "CircusClient", "cast_message", "make_json", "make_message"]
@@ -85,7 +85,7 @@ class CircusClient:
             if cmd.get("msg_type") != "cast":
                 return self._client.call(cmd, timeout=seconds)
             self._client.cast(str(cmd.get("command")), timeout=seconds, **cmd.get("properties", {}))
-        except (CallTimeoutError, UnreachableError) as error:
+        except (CallTimeoutError, ConnectionLostError) as error:
             raise _timed_out(error) from error
         return {}
 
@@ -130,7 +130,7 @@ class AsyncCircusClient:
             if cmd.get("msg_type") != "cast":
                 return await client.call(cmd, timeout=seconds)
             await client.cast(str(cmd.get("command")), timeout=seconds, **cmd.get("properties", {}))
-        except (CallTimeoutError, UnreachableError) as error:
+        except (CallTimeoutError, ConnectionLostError) as error:
             raise _timed_out(error) from error
         return {}
 

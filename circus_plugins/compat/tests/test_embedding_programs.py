@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from circus.client import CircusClient
+from circus.client import CallError, CircusClient
 from circus_core.testing.circusd import until
 
 pytestmark = pytest.mark.slow
@@ -100,7 +101,10 @@ class Host:
         self.client = CircusClient(endpoint=f"ipc://{folder}/control", timeout=10)
 
     def workers(self) -> list[int]:
-        return list(self.client.send_message("list", name="worker").get("pids", ()))
+        """Ask for them; who asks in the last instant of an arbiter is not answered: there are none then."""
+        with contextlib.suppress(CallError):
+            return list(self.client.send_message("list", name="worker").get("pids", ()))
+        return []
 
     def until_workers(self, number: int) -> list[int]:
         until(lambda: (self.folder / "control").exists())
