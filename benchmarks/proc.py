@@ -1,14 +1,24 @@
-"""What the system's tables say of processes: proc(5), clock_getcpuclockid(3)."""
+"""What the system's tables say of processes: proc(5), clock_getcpuclockid(3), prctl(2)."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "descendants", "pss", "wait_until_gone"]
+__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "pss", "wait_until_gone"]
+
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes below this one whose own parent ends, so that they can be found."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "cannot become a subreaper")
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

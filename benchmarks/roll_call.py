@@ -47,4 +47,4 @@ class RollCall:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         os.close(self._fd)
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)

@@ -16,9 +16,10 @@ class Work:
         command: argument vector, the program by its absolute path; no shell.
         count: how many.
         are_apart: each is a watcher (a service, a program) of its own, where there is a choice.
-        output: file that gets what the process writes to its standard output, or a folder in which the
-            contestant makes such files (see `Running.written`); None: nobody takes it (/dev/null).
-        rotate_at: bytes of the file at which it is rotated; None: never.
+        output: empty folder in which the contestant makes files of what the processes write to their standard
+            output (`Running.written` finds them); None: nobody takes it (/dev/null).
+        rotate_at: bytes of a file at which it is rotated, and none of a hundred is removed; None: never, or
+            as seldom as the contestant can.
         has_time_stamps: each line of the output gets the time in front.
         is_kept_alive: a process that ends gets a replacement, without a delay if the contestant can do so.
     """

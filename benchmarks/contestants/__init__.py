@@ -1,10 +1,15 @@
-"""Those who take part: each keeps processes running, in the way in which an operator would have it."""
+"""Those who take part: each keeps processes running, in the way in which an operator would have it.
+
+Every contestant is a file here, a class with the members of `Contestant`. All of them are started by
+`started`, which also sees to it that nothing is left of them.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,23 +22,30 @@ from benchmarks.work import Work
 __all__ = ["Contestant", "Running", "started"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A contestant at work.
 
     Attributes:
         process: the program that was started.
+        begun: when, of time.perf_counter(); files that it needs were written before.
         work: what it runs.
         endpoint: where it listens, in its own words; "" if it does not.
         environment: what its clients need in theirs.
-        status_command: command line that asks it for the state of everything; () if there is none.
+        status_command: command line that asks it for the state of everything, or of one process if it answers
+            no more than that at a time; () if there is none.
+        stop_signal: asks for an orderly end.
+        stop_command: has to be run after that signal; (): nothing.
     """
 
     process: subprocess.Popen[bytes]
+    begun: float
     work: Work
     endpoint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     status_command: tuple[str, ...] = ()
+    stop_signal: int = signal.SIGTERM
+    stop_command: tuple[str, ...] = ()
 
     def own_processes(self) -> list[int]:
         """Return the pids of its own side: itself and all below it without what it was asked for."""
@@ -41,9 +53,19 @@ class Running:
         below = [pid for pid in proc.descendants(self.process.pid) if not _runs(pid, program)]
         return [self.process.pid, *below]
 
+    def written(self) -> list[Path]:
+        """Return the files that hold the output of the processes, rotated ones too, in no order."""
+        if self.work.output is None:
+            return []
+        return [
+            each for each in self.work.output.rglob("*") if each.is_file() and each.name not in _NO_OUTPUT
+        ]
+
     def stop(self) -> None:
-        """Ask for an orderly end, and return at once."""
-        self.process.send_signal(signal.SIGTERM)
+        """Ask for an orderly end, and don't wait for it."""
+        self.process.send_signal(self.stop_signal)
+        if self.stop_command:
+            subprocess.run(self.stop_command, stderr=subprocess.DEVNULL, check=False)
 
 
 class Contestant(Protocol):
@@ -60,37 +82,73 @@ class Contestant(Protocol):
         """What it says that it is."""
 
     def running(self, work: Work) -> AbstractContextManager[Running]:
-        """Start it with that work, and don't wait for the processes; at the end nothing of it is left."""
+        """Start it with that work, and don't wait for the processes; at the end nothing of it is left.
+
+        Raises:
+            ValueError: it can't do that, such as time stamps.
+        """
 
 
 @contextmanager
 def started(
     words: Sequence[str],
+    work: Work,
     *,
+    endpoint: str = "",
     environment: Mapping[str, str] | None = None,
+    status_command: tuple[str, ...] = (),
+    stop_signal: int = signal.SIGTERM,
+    stop_command: tuple[str, ...] = (),
     patience: float = 60.0,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program in the foreground; at the end it is asked to go, or killed with all below it.
+) -> Iterator[Running]:
+    """Run a contestant in the foreground; at the end it is asked to go, and what does not go is killed.
+
+    That holds for everything that this program or a child of it has started meanwhile.
 
     Args:
+        environment: all of it; None: that of this program.
         patience: seconds until it is killed.
     """
+    proc.adopt_orphans()
+    others = set(proc.descendants(os.getpid()))
+    begun = time.perf_counter()
     process = subprocess.Popen(
         words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    running = Running(
+        process=process,
+        begun=begun,
+        work=work,
+        endpoint=endpoint,
+        environment=environment if environment is not None else os.environ,
+        status_command=status_command,
+        stop_signal=stop_signal,
+        stop_command=stop_command,
+    )
     try:
-        yield process
+        yield running
     finally:
-        below = list(proc.descendants(process.pid))
-        process.terminate()
+        _end(running, others, patience)
+
+
+# What loggers keep beside the output.
+_NO_OUTPUT = frozenset({"config", "lock", "state"})
+
+
+def _end(running: Running, others: set[int], patience: float) -> None:
+    process = running.process
+    if process.poll() is None:
+        running.stop()
         try:
             process.wait(patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        for pid in below:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    # Who restarts others comes before them.
+    for pid in [each for each in proc.descendants(os.getpid()) if each not in others]:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _runs(pid: int, program: Path) -> bool:

@@ -61,9 +61,14 @@ class Circus:
                     [*self.circusctl, "keys", "make"], env=environment, stdout=subprocess.DEVNULL, check=True
                 )
             (folder / "circus.ini").write_text(self._ini(work, folder, endpoint))
-            with started([*self.circusd, str(folder / "circus.ini")], environment=environment) as process:
-                status = (*self.circusctl, "--endpoint", endpoint, "status")
-                yield Running(process, work, endpoint, environment, status)
+            with started(
+                [*self.circusd, str(folder / "circus.ini")],
+                work,
+                endpoint=endpoint,
+                environment=environment,
+                status_command=(*self.circusctl, "--endpoint", endpoint, "status"),
+            ) as running:
+                yield running
 
     def _ini(self, work: Work, folder: Path, endpoint: str) -> str:
         head = f"[circus]\nendpoint = {endpoint}\npubsub_endpoint = ipc://{folder}/events\n{self.options}\n"
@@ -99,7 +104,7 @@ def _watcher(name: str, work: Work, count: int) -> str:
         f"respawn = {work.is_kept_alive}",
     ]
     if work.output is not None:
-        lines += ["stdout_stream.class = FileStream", f"stdout_stream.filename = {work.output}"]
+        lines += ["stdout_stream.class = FileStream", f"stdout_stream.filename = {work.output / name}.log"]
         if work.rotate_at is not None:
             lines += [f"stdout_stream.max_bytes = {work.rotate_at}", "stdout_stream.backup_count = 99"]
         if work.has_time_stamps:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from benchmarks.contestants import Running, started
@@ -43,10 +42,8 @@ class PopenLoop:
     def version(self) -> str:
         return f"Python {platform.python_version()}"
 
-    @contextmanager
-    def running(self, work: Work) -> Iterator[Running]:
-        with started([sys.executable, "-S", "-c", _LOOP, str(work.count), *work.command]) as process:
-            yield Running(process, work)
+    def running(self, work: Work) -> AbstractContextManager[Running]:
+        return started([sys.executable, "-S", "-c", _LOOP, str(work.count), *work.command], work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +59,8 @@ class VforkLoop:
         program("vfork_loop")  # is compiled before anything is measured
         return f"Linux {platform.release()}"
 
-    @contextmanager
-    def running(self, work: Work) -> Iterator[Running]:
-        with started([program("vfork_loop"), str(work.count), *work.command]) as process:
-            yield Running(process, work)
+    def running(self, work: Work) -> AbstractContextManager[Running]:
+        return started([program("vfork_loop"), str(work.count), *work.command], work)
 
 
 POPEN = PopenLoop()

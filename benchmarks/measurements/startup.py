@@ -37,7 +37,6 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
 def _measure(figure: str, count: int, contestant: Contestant) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count)
-        begun = time.perf_counter()
-        with contestant.running(work):
+        with contestant.running(work) as running:
             roll_call.wait_for(count)
-            return {figure: 1000 * (time.perf_counter() - begun)}
+            return {figure: 1000 * (time.perf_counter() - running.begun)}
