@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import zmq
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from circus_core.clients.tunnel import Tunnel
 
 __all__ = ["ControlLine"]
+
+_PROMPT: Final = 0.02
+"""Seconds within which most answers come: only who waits longer pays for hearing of the end meanwhile."""
 
 
 class ControlLine:
@@ -61,15 +64,17 @@ class ControlLine:
             ConnectionLostError: none will come to what was sent.
             CallError: the connection can't be used.
         """
+        flags = 0 if deadline - time.monotonic() > _PROMPT else zmq.NOBLOCK
         try:
             while self._connection is not None:
-                reply = self._connection.receive()
+                reply = self._connection.receive(flags)
                 if reply is not None:
                     return reply
                 if self._connection.is_lost:
                     self._hang_up()
                 elif not self._connection.wait(zmq.POLLIN, deadline):
                     raise CallTimeoutError(f"Timed out. There is no answer from {self._endpoint}")
+                flags = zmq.NOBLOCK
         except zmq.ZMQError as error:
             raise CallError(f"can't receive from {self._endpoint}: {error}") from error
         raise lost_connection(self._endpoint)
@@ -100,6 +105,7 @@ class _Connection:
     def __init__(self, socket: zmq.Socket[bytes], changes: zmq.Socket[bytes]) -> None:
         """Args as `channel.control_socket` returns them."""
         self._socket = socket
+        self._socket.setsockopt(zmq.RCVTIMEO, int(_PROMPT * 1000))
         self._changes = changes
         self._is_up = False
         self.is_lost = False
@@ -111,7 +117,7 @@ class _Connection:
 
     def hear(self) -> None:
         """Note what has become of the connection."""
-        while _is_readable(self._changes):
+        while int(self._changes.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             was_up, self._is_up = self._is_up, says_connected(self._changes.recv_multipart()[0])
             self.is_lost = self.is_lost or (was_up and not self._is_up)
 
@@ -125,9 +131,12 @@ class _Connection:
             return False
         return True
 
-    def receive(self) -> bytes | None:
-        """Return a reply that is here, or None."""
-        return self._socket.recv_multipart()[-1] if _is_readable(self._socket) else None
+    def receive(self, flags: int) -> bytes | None:
+        """Return a reply, or None; waits for `_PROMPT` seconds, not at all with ZMQ_NOBLOCK."""
+        try:
+            return self._socket.recv_multipart(flags)[-1]
+        except zmq.Again:
+            return None
 
     def wait(self, direction: int, deadline: float) -> bool:
         """Wait until it may be possible to send or receive, or in vain; False: not before the deadline."""
@@ -140,7 +149,3 @@ class _Connection:
         )
         self.hear()
         return bool(ready)
-
-
-def _is_readable(socket: zmq.Socket[bytes]) -> bool:
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
