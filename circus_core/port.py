@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import zmq
 
 __all__ = ["Port"]
 
-_TURN = 32  # messages read before others on the loop get their turn
+_TURN: Final = 32  # messages read before others on the loop get their turn
+
+# Numbers, not members of pyzmq's enums, which take a microsecond for each & and |.
+_AT_ONCE: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+_CAN_READ: Final = int(zmq.POLLIN)
 
 
 class Port:
     """Reads one socket for `on_message` and sends without blocking. Belongs to the loop's thread.
 
     The descriptor of a ZeroMQ socket (ZMQ_FD, zmq_getsockopt(3)) reports only that something changed, and
-    any call may use up that report. So a turn reads until nothing is left or schedules the next turn, and
-    after each send the socket is asked again.
+    any call may use up that report. So a turn reads until the socket says that nothing is left, or schedules
+    the next turn, and after each send between turns the socket is asked again.
     """
 
     def __init__(
@@ -36,6 +42,7 @@ class Port:
         self._descriptor = int(socket.getsockopt(zmq.FD))
         self._next_turn: asyncio.Handle | None = None
         self._is_reading = False
+        self._is_in_turn = False
         self.start_reading()
 
     def start_reading(self) -> None:
@@ -52,18 +59,22 @@ class Port:
 
     def send(self, frames: Sequence[bytes]) -> bool:
         """Send a message; False if the queue to the peer is full and it was not sent."""
+        *before, last = frames
         try:
-            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=True)
+            for frame in before:
+                self.socket.send(frame, _MORE)
+            self.socket.send(last, _AT_ONCE)
         except zmq.Again:
             return False
         finally:
-            self._look_again()
+            if not self._is_in_turn and self._has_more():
+                self.check()
         return True
 
     def read_rest(self, turns: int = 100) -> None:
         """Read at once all that has arrived; `turns` bounds it, since more may arrive all the time."""
         for _ in range(turns):
-            if not self._is_reading or not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if not self._is_reading or not self._has_more():
                 return
             self._read()
 
@@ -82,22 +93,38 @@ class Port:
         self.stop_reading()
         self.socket.close(linger=linger)
 
-    def _look_again(self) -> None:
-        if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            self.check()
+    def _has_more(self) -> bool:
+        """Ask the socket whether there is something to read."""
+        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & _CAN_READ)
 
     def _read(self) -> None:
         if self._next_turn is not None:
             self._next_turn.cancel()  # the descriptor may have been quicker
             self._next_turn = None
+        self._is_in_turn, is_empty = True, False
+        try:
+            is_empty = self._read_some()
+        finally:
+            self._is_in_turn = False
+            if not is_empty:
+                self.check()
+        if is_empty and self._is_reading and self._after_turn is not None:
+            self._after_turn()
+
+    def _read_some(self) -> bool:
+        """Take messages; True if none are left."""
         for _ in range(_TURN):
             try:
-                frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                frames = self._receive()
             except zmq.Again:
-                if self._after_turn is not None:
-                    self._after_turn()
-                return
+                return True
             self._on_message(frames)
-            if not self._is_reading:
-                return
-        self.check()
+            if not self._is_reading or not self._has_more():
+                return True
+        return False
+
+    def _receive(self) -> list[zmq.Frame]:
+        frames = [self.socket.recv(_AT_ONCE, copy=False)]
+        while frames[-1].more:
+            frames.append(self.socket.recv(_AT_ONCE, copy=False))
+        return frames

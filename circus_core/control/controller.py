@@ -17,6 +17,7 @@ from circus_core.clock import Clock
 from circus_core.commands.target import ControlledArbiter
 from circus_core.control.discovery import Discovery
 from circus_core.control.dispatch import ControlHooks, Dispatcher, FindCommand
+from circus_core.control.eager import start
 from circus_core.control.endpoints import ControlEndpoints, KeptEndpoints
 from circus_core.errors import CommandError, EndpointError
 from circus_core.events import Event, EventsDropped
@@ -182,17 +183,21 @@ class Controller:
             return
         routing_id = way_back[0]
         is_large = self._held.get(routing_id, 0) + len(body) > _HELD_LIMIT
-        if is_large or self._unfinished[routing_id] >= _UNFINISHED_LIMIT:
+        if is_large or self._unfinished.get(routing_id, 0) >= _UNFINISHED_LIMIT:
             self.requests_refused += 1
             limit = f"{_HELD_LIMIT} bytes of" if is_large else _UNFINISHED_LIMIT
             error = CommandError(f"more than {limit} requests at a time from one connection")
             self._send(way_back, self._dispatcher.refusal(body, error))
             return
+        task = start(self._serve(identity, way_back, body), loop=self._loop, name="circus request")
+        if not task.done():
+            self._remember(task, routing_id, len(body))
+
+    def _remember(self, task: asyncio.Task[None], routing_id: bytes, size: int) -> None:
         self._unfinished[routing_id] += 1
-        self._held[routing_id] += len(body)
-        task = self._loop.create_task(self._serve(identity, way_back, body), name="circus request")
+        self._held[routing_id] += size
         self._requests.add(task)
-        task.add_done_callback(lambda done: self._forget(done, routing_id, len(body)))
+        task.add_done_callback(lambda done: self._forget(done, routing_id, size))
 
     def _forget(self, task: asyncio.Task[None], routing_id: bytes, size: int) -> None:
         self._requests.discard(task)
