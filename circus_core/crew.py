@@ -33,7 +33,7 @@ __all__ = ["Crew", "Owner"]
 log = logging.getLogger("circus")
 
 _TELLING_TIME: Final = 1.0  # seconds that after_signal may hold up the report of an exit
-_PLANNED_TOGETHER: Final = 64  # workers that came up before the next are planned
+_PLANNED_TOGETHER: Final = 128  # workers that came up before the next are planned: a plan looks at all
 _SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import lru_cache
 
 from circus_core.accounts import to_gid, to_uid
 from circus_core.backends import SpawnRequest
@@ -113,15 +114,16 @@ def _shell_argv(config: WatcherConfig, variables: Mapping[str, object]) -> tuple
     return ("/bin/sh", "-c", line, *_split("shell_args", expand(config.shell_args or "", variables)))
 
 
-def _arguments(config: WatcherConfig, variables: Mapping[str, object]) -> list[str]:
+def _arguments(config: WatcherConfig, variables: Mapping[str, object]) -> Iterable[str]:
     if isinstance(config.args, str):
         return _split("args", expand(config.args, variables))
     return [expand(word, variables) for word in config.args]
 
 
-def _split(option: str, text: str) -> list[str]:
+@lru_cache(maxsize=64)  # most processes of a watcher have the same words, and shlex takes 30 us
+def _split(option: str, text: str) -> tuple[str, ...]:
     try:
-        return shlex.split(text)
+        return tuple(shlex.split(text))
     except ValueError as error:
         raise SpawnError(f"{option} = {text!r}: {str(error).lower()}; balance the quotes") from None
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from circus_core.config.model import WatcherConfig
@@ -17,6 +19,8 @@ _PATH: Final = r"circus\.([a-z0-9_.-]+)"
 _VARIABLE: Final = re.compile(rf"(\$?)\$\({_PATH}\)|\(\({_PATH}\)\)", re.IGNORECASE)
 _OLD_WORKER_ID: Final = re.compile(r"\$WID(?![A-Za-z0-9_])")
 _NOTHING: Final = object()
+_OPTIONS: Final = WatcherConfig.__slots__
+_values: Final = attrgetter(*_OPTIONS)
 
 
 class Scope:
@@ -119,17 +123,18 @@ def paths(text: str) -> Iterator[str]:
             yield path
 
 
-def references(text: str) -> set[str]:
+@lru_cache(maxsize=64)  # asked for each process of a watcher
+def references(text: str) -> frozenset[str]:
     """Names, in lower case, of the sockets that a text uses."""
     split = (path.lower().partition(".") for path in paths(text))
-    return {name for kind, _, name in split if kind == "sockets" and name}
+    return frozenset(name for kind, _, name in split if kind == "sockets" and name)
 
 
 def named_sockets(config: WatcherConfig) -> frozenset[str]:
     """Return the lower-case names of the sockets that the command refers to or gets as stdin."""
     arguments = config.args if isinstance(config.args, str) else " ".join(config.args)
     named = references(f"{config.cmd} {arguments} {config.shell_args or ''}")
-    return frozenset(named | ({config.stdin_socket.lower()} if config.stdin_socket else set()))
+    return named | {config.stdin_socket.lower()} if config.stdin_socket else named
 
 
 def spawn_variables(
@@ -145,8 +150,7 @@ def spawn_variables(
         env: the environment given to the process.
         sockets: descriptor numbers by lower-case name.
     """
-    variables: dict[str, object] = dict(config.options)
-    variables.update({name: getattr(config, name) for name in config.__slots__})
+    variables: dict[str, object] = {**config.options, **dict(zip(_OPTIONS, _values(config), strict=True))}
     variables.update(
         watcher=config.name,
         wid=wid,
