@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -37,34 +38,34 @@ class HookPlugins(pluggy.PluginManager):
 
     def __init__(self) -> None:
         super().__init__("circus")
-        self._origins: dict[str, str] = {}
+        self._origins: dict[str, Callable[[], str]] = {}
         for spec in SPECS:
             self.add_hookspecs(spec)
 
-    def add(self, plugin: object, name: str, *, origin: str = "") -> None:
+    def add(self, plugin: object, name: str, *, origin: Callable[[], str] = str) -> None:
         """Register and check a plugin: an object or module with functions marked `hookimpl`.
 
         Args:
             name: unique; the kernel's messages call the plugin so.
-            origin: distribution and version, such as "circus-x 0.1.0".
+            origin: tells distribution and version, such as "circus-x 0.1.0". Asked only for messages: to find
+                that out takes longer than to load the plugin.
 
         Raises:
             PluginError: the name is taken, or an implementation does not fit its specification.
         """
         if self.is_blocked(name):
             return
-        label = _label(name, origin)
         if faults := sorted(_faults(self, plugin)):
-            raise PluginError(f"{label} can't be used: {'; '.join(faults)}")
+            raise PluginError(f"{_label(name, origin())} can't be used: {'; '.join(faults)}")
         try:
             self.register(plugin, name)
         except ValueError as error:
-            raise PluginError(f"{label} can't be used: it is registered already") from error
+            raise PluginError(f"{_label(name, origin())} can't be used: it is registered already") from error
         self._origins[name] = origin
 
     def label(self, name: str) -> str:
         """Return what messages call a plugin: "plugin 'x' of circus-x 0.1.0"."""
-        return _label(name, self._origins.get(name, ""))
+        return _label(name, self._origins.get(name, str)())
 
 
 def plugin_manager(*, blocked: Collection[str] = ()) -> HookPlugins:
@@ -80,7 +81,7 @@ def plugin_manager(*, blocked: Collection[str] = ()) -> HookPlugins:
     for name in blocked:
         manager.set_blocked(name)
     for entry in _installed(set(blocked)):
-        manager.add(_load(entry), entry.name, origin=_origin(entry))
+        manager.add(_load(entry), entry.name, origin=partial(_origin, entry))
     return manager
 
 
@@ -90,7 +91,7 @@ def check_plugin(entry: EntryPoint) -> None:
     Raises:
         PluginError: it can't be loaded or does not fit; the text names its distribution.
     """
-    HookPlugins().add(_load(entry), entry.name, origin=_origin(entry))
+    HookPlugins().add(_load(entry), entry.name, origin=partial(_origin, entry))
 
 
 def _installed(blocked: set[str]) -> list[EntryPoint]:

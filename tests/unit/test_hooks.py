@@ -32,7 +32,7 @@ class House:
         self.manager = HookPlugins()
         self.hooks = Hooks(self.manager, publish=self.publish, clock=self.clock, timeout=timeout)
         for letter, plugin in zip("abcdefgh", plugins, strict=False):
-            self.manager.add(plugin, letter, origin=f"circus-{letter} 1.0")
+            self.manager.add(plugin, letter, origin=f"circus-{letter} 1.0".__str__)
 
     def publish(self, event: Event) -> None:
         self.events.append(event)
@@ -494,7 +494,7 @@ def test_a_slow_one_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
         def event(self) -> None:
             house.clock.now += 0.2
 
-    house.manager.add(Slow(), "slow", origin="circus-slow 1.0")
+    house.manager.add(Slow(), "slow", origin="circus-slow 1.0".__str__)
     house.publish(SPAWNED)
     house.publish(SPAWNED)
     assert [record.getMessage() for record in caplog.records] == [
