@@ -12,7 +12,6 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import nullcontext
-from functools import partial
 from typing import Any, Final, Protocol
 
 from circus_core import events
@@ -70,6 +69,7 @@ class Crew:
         self._last_tasks: set[asyncio.Task[Any]] = set()  # what tells of an end; some of _tasks
         self._coming_up = 0
         self._asking = asyncio.Lock()
+        self._when_it_ends = self._on_exit  # one object for all of them
         self.history = History(since=runtime.clock.wall())
         self.output: WatcherOutput = runtime.output(owner)
 
@@ -194,7 +194,7 @@ class Crew:
                 streams=connection.streams,
                 endpoint_owner=runtime.endpoint_owner,
             )
-            process.spawn(request, partial(self._on_exit, process))
+            process.spawn(request, self._when_it_ends)
             connection.attach(process.pid, worker.wid)
         return process
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import psutil
 
-from circus_core.backends import Backend, Child, ExitCallback, SpawnRequest
+from circus_core.backends import Backend, Child, SpawnRequest
 from circus_core.clock import Clock
 from circus_core.config.model import WatcherConfig
 from circus_core.observed import Worker
@@ -31,7 +31,7 @@ class Process:
         readings: cpu times when it was measured last.
     """
 
-    __slots__ = ("_backend", "_child", "_clock", "_ps", "config", "readings", "started", "worker")
+    __slots__ = ("_backend", "_child", "_clock", "_on_exit", "_ps", "config", "readings", "started", "worker")
 
     def __init__(self, config: WatcherConfig, worker: Worker, *, backend: Backend, clock: Clock) -> None:
         self.config = config
@@ -42,6 +42,7 @@ class Process:
         self._clock = clock
         self._child: Child | None = None
         self._ps: psutil.Process | None = None
+        self._on_exit: Callable[[Process, int], object] | None = None
 
     @property
     def pid(self) -> int:
@@ -69,10 +70,15 @@ class Process:
     def __repr__(self) -> str:
         return f"<Process {self.config.name}.{self.wid} pid={self.pid} {self.state.value}>"
 
-    def spawn(self, request: SpawnRequest, on_exit: ExitCallback | None = None) -> None:
-        """Start the command; blocks for about a millisecond. Raises SpawnError."""
+    def spawn(self, request: SpawnRequest, on_exit: Callable[[Process, int], object] | None = None) -> None:
+        """Start the command; blocks for about a millisecond. Raises SpawnError.
+
+        Args:
+            on_exit: called on the loop with this and the return code; None: nobody waits on a loop.
+        """
         started = self._clock.wall()
-        self._child = self._backend.spawn(request, on_exit)
+        self._on_exit = on_exit
+        self._child = self._backend.spawn(request, self._ended if on_exit is not None else None)
         self.started = started
 
     def send_signal(self, signum: int) -> bool:
@@ -135,6 +141,10 @@ class Process:
             self.kill()
             code = self.wait()
         return code
+
+    def _ended(self, returncode: int) -> None:
+        if self._on_exit is not None:
+            self._on_exit(self, returncode)
 
     def _psutil(self) -> psutil.Process:
         if self._ps is None:

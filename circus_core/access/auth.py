@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -86,7 +86,7 @@ class Gatekeeper:
         self._keys = keys
         self._context = context
         self._loop = loop
-        self._seal = secrets.token_hex(16)  # marks the user ids that we gave
+        self._seal = os.urandom(16).hex()  # marks the user ids that we gave
         self._numbers = itertools.count(1)
         self._ports: dict[bytes, int] = {}
         self._keyed: set[bytes] = set()

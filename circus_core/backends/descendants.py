@@ -31,7 +31,6 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -58,7 +57,7 @@ class Mark:
 
     def __init__(self, *, outer: str | None) -> None:
         """`outer` is the mark that this program itself was started with."""
-        self._token = secrets.token_hex(8)
+        self._token = os.urandom(8).hex()
         self._outer = f" {outer}" if outer else ""
         self._pattern = re.compile(rb"\b%s:[^:\0]*:([0-9]+)" % self._token.encode())
 

@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> None:
     _logger.info("Pub/sub: %r", options.pubsub)
     plugin = plugin_class(options.endpoint, options.pubsub, options.check_delay, options.ssh, **config)
     _show_life_to_the_daemon(plugin)
-    plugin.loop.add_callback(_stop_on_signals, plugin)
+    plugin.asyncio_loop.call_soon(_stop_on_signals, plugin)
     if daemon_pid is not None:
         _stop_without_daemon(plugin, daemon_pid)
     _logger.info("Starting")
@@ -138,7 +138,7 @@ def _show_life_to_the_daemon(plugin: CircusPlugin) -> None:
 
 def _stop_on_signals(plugin: CircusPlugin) -> None:
     """Let the first SIGINT or SIGTERM end the plugin in an orderly way, and the next one at once."""
-    loop = plugin.loop.asyncio_loop  # type: ignore[attr-defined]  # every IOLoop has it
+    loop = plugin.asyncio_loop
     numbers = (signal.SIGINT, signal.SIGTERM)
 
     def stop() -> None:
@@ -172,17 +172,19 @@ def _stop_without_daemon(plugin: CircusPlugin, pid: int) -> None:
     if not hasattr(os, "pidfd_open"):
         return
 
-    def gone(*_event: object) -> None:
+    def gone() -> None:
+        if daemon != -1:
+            plugin.asyncio_loop.remove_reader(daemon)
         _logger.warning("circusd (pid %d) has gone", pid)
         _stop(plugin)
 
+    daemon = -1
     try:
-        daemon = os.pidfd_open(pid)
+        daemon = os.pidfd_open(pid)  # readable once it has ended; closed with this process
     except ProcessLookupError:
-        plugin.loop.add_callback(gone)
+        plugin.asyncio_loop.call_soon(gone)
     else:
-        # Readable once it has ended; the descriptor is closed with this process.
-        plugin.loop.add_handler(daemon, gone, plugin.loop.READ)
+        plugin.asyncio_loop.add_reader(daemon, gone)
 
 
 def _explain(error: Exception) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -119,11 +118,16 @@ def _bool(value: Any) -> bool:
         raise ValueError(value) from None
 
 
+def _nearest(word: str, words: Iterable[str], likeness: float = 0.6) -> str:
+    """Return the word that resembles it most, nothing if none is as like as that (0 to 1)."""
+    from difflib import get_close_matches  # for mistakes only
+
+    return next(iter(get_close_matches(word, list(words), 1, likeness)), "")
+
+
 def _nearest_bool(text: str) -> str:
-    near = difflib.get_close_matches(
-        text.strip().lower(), [word for word in _BOOLEANS if len(word) > 1], 1, 0.7
-    )
-    return f"write {near[0]}" if near else ""
+    near = _nearest(text.strip().lower(), [word for word in _BOOLEANS if len(word) > 1], 0.7)
+    return f"write {near}" if near else ""
 
 
 BOOL: Final = Kind("yes, true, on, 1 or no, false, off, 0", _bool, _nearest_bool)
@@ -328,8 +332,8 @@ def _valid_signal(number: int) -> int:
 
 def _nearest_signal(text: str) -> str:
     name = text.strip().upper().removeprefix("SIG")
-    near = difflib.get_close_matches(name, _signal_names(), 1, 0.6)
-    return f"write SIG{near[0]}" if near else ""
+    near = _nearest(name, _signal_names())
+    return f"write SIG{near}" if near else ""
 
 
 SIGNAL: Final = Kind("a signal name or number", _signal, _nearest_signal)
@@ -417,8 +421,8 @@ def choice(*words: str) -> Kind:
             raise ValueError(value) from None
 
     def suggest(text: str) -> str:
-        near = difflib.get_close_matches(text.strip().lower(), spelling, 1, 0.6)
-        return f"write {spelling[near[0]]}" if near else ""
+        near = _nearest(text.strip().lower(), spelling)
+        return f"write {spelling[near]}" if near else ""
 
     return Kind("one of " + ", ".join(words), parse, suggest)
 

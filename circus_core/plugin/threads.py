@@ -259,7 +259,9 @@ class _PluginThread:
         self._link.give_up()
         if self._plugin is not None:
             self._plugin.running = False  # no handle_stop: a killed process does not run it either
-            self._plugin.loop.add_callback(self._plugin.loop.stop)
+            loop = self._plugin.asyncio_loop
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(loop.stop)
         _raise_in(self._thread)
         if self._loop.is_running():
             self._loop.call_later(_LAST_BREATH, self._give_up)
@@ -314,7 +316,7 @@ class _PluginThread:
         log.info("Loading %s...", self.watcher)
         plugin = self._make()
         plugin.attach(self._link, show_life=self._show_life, every=self._every)
-        loop = plugin.loop  # made here: only this thread may make it
+        loop = plugin.asyncio_loop  # made here: only this thread may make it
         with self._lock:
             self._plugin = plugin
         if self._is_told_to_end or self._is_cut_off:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -50,7 +51,7 @@ class _Watched:
     detector: Detector
     is_known: bool = False
     is_marked: bool = False
-    timer: object | None = field(default=None, repr=False)
+    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     asked_at: float = 0.0
 
     def is_known_already(self, at: float) -> bool:
@@ -70,7 +71,7 @@ class Flapping(CircusPlugin):
         self._watched: dict[str, _Watched | None] = {}  # by name in events; None: not ours to touch
 
     def handle_init(self) -> None:
-        self.loop.add_callback(self._adopt)
+        self.asyncio_loop.call_soon(self._adopt)
 
     def handle_stop(self) -> None:
         for watched in self._watched.values():
@@ -153,7 +154,7 @@ class Flapping(CircusPlugin):
                 if paused and len(names) == 1:
                     self._resume(in_event, int(paused[1]))
         except CallError:
-            self.loop.call_later(_LOOK_BACK, self._adopt)
+            self.asyncio_loop.call_later(_LOOK_BACK, self._adopt)
 
     def _resume(self, in_event: str, attempt: int) -> None:
         watched = self._find(in_event)
@@ -231,9 +232,9 @@ class Flapping(CircusPlugin):
 
     def _arm(self, watched: _Watched, delay: float) -> None:
         self._cancel(watched)
-        watched.timer = self.loop.call_later(delay, self._pause_over, watched)
+        watched.timer = self.asyncio_loop.call_later(delay, self._pause_over, watched)
 
     def _cancel(self, watched: _Watched | None) -> None:
         if watched is not None and watched.timer is not None:
-            self.loop.remove_timeout(watched.timer)
+            watched.timer.cancel()
             watched.timer = None
