@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -68,7 +68,7 @@ def check_message(message: object) -> None:
 
 def encode_call(message: MutableMapping[str, Any]) -> bytes:
     """Give a message a new `id` and return its bytes; CallError: it can't be written as JSON."""
-    message["id"] = uuid.uuid4().hex
+    message["id"] = os.urandom(16).hex()  # uuid costs 2 ms to import
     return wire.encode_message(message)
 
 

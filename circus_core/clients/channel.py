@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +51,7 @@ def control_socket(
         CircusError: as `connect`.
     """
     socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, uuid.uuid4().hex.encode())
+    socket.setsockopt(zmq.IDENTITY, os.urandom(16).hex().encode())
     connections = _told_of(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED, socket)
     connect(socket, endpoint, tunnel)
     return socket, connections

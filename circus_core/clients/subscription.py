@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -64,7 +64,7 @@ class Subscription:
             raise
         self._is_closing = threading.Event()
         self._end, self._end_heard = (within.socket(zmq.PAIR) for _ in range(2))
-        ending = f"inproc://{uuid.uuid4()}"
+        ending = f"inproc://{os.urandom(16).hex()}"
         self._end_heard.bind(ending)
         self._end.connect(ending)
 
