@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import count, islice
+from operator import attrgetter
 from typing import Final
 
 from circus_core.observed import QUICK_DEATH, Observed, Worker
@@ -36,6 +37,9 @@ __all__ = [
 
 SPAWNS_AT_ONCE: Final = 256
 """Most workers of a watcher that come up at the same time: what a plan costs does not grow with the wish."""
+
+
+_serial: Final = attrgetter("serial")
 
 
 class Replacement(Enum):
@@ -159,6 +163,33 @@ class Plan:
     wake_at: float | None = None
 
 
+@dataclass(slots=True)
+class _Roster:
+    """The workers of a watcher, oldest first.
+
+    Most run as they should: `moving` are the others, those that are not running, of an older generation, or
+    with an end of their life to come. Only these are looked at one by one, so that a plan for thousands of
+    workers, of which there is one after each exit, is a single pass.
+    """
+
+    workers: list[Worker]
+    moving: list[Worker]
+    number_live: int
+
+    @classmethod
+    def of(cls, desired: Desired, seen: Observed) -> _Roster:
+        workers, running, generation = _oldest_first(seen), ProcessState.RUNNING, desired.generation
+        moving = [
+            w
+            for w in workers
+            if w.state is not running or w.generation != generation or w.expires is not None
+        ]
+        return cls(workers, moving, len(workers) - sum(not w.is_live for w in moving))
+
+    def live(self) -> list[Worker]:
+        return [w for w in self.workers if w.is_live]
+
+
 def plan(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
     """Return the next actions. Applied, and planned again with nothing new, they end in an empty plan."""
     match seen.state:
@@ -184,7 +215,12 @@ def most_allowed(desired: Desired, seen: Observed, policy: Policy) -> int:
 
     Those whose grace runs count too; one that SIGKILL did not end does not.
     """
-    rolling = _is_rolling(desired, policy) and any(_is_old(w, desired) for w in seen.workers.values())
+    return _most_allowed(desired, seen, policy, seen.workers.values())
+
+
+def _most_allowed(desired: Desired, seen: Observed, policy: Policy, workers: Iterable[Worker]) -> int:
+    """`workers`: all, or at least those that may be of an older generation."""
+    rolling = _is_rolling(desired, policy) and any(_is_old(w, desired) for w in workers)
     return wanted(desired, seen) + rolling
 
 
@@ -251,21 +287,20 @@ def _keep_up(desired: Desired, seen: Observed, policy: Policy, now: float) -> Pl
         return Plan((_give_up(desired, seen),))
     if (empty := _nothing_to_run(desired, seen, policy)) is not None:
         return Plan((empty,))
-    workers = _oldest_first(seen)
-    live = [w for w in workers if w.is_live]
-    expired = _expired(workers, now)
-    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, live, len(expired)))]
+    roster = _Roster.of(desired, seen)
+    expired = _expired(roster, now)
+    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, roster, len(expired)))]
     if not stops:
-        stops = _outdated(desired, seen, policy, live, now)
-    spawns, spawn_at = _missing(desired, seen, policy, live, now)
-    actions: list[Action] = [*_overdue(workers, now), *stops, *spawns]
+        stops = _outdated(desired, seen, policy, roster, now)
+    spawns, spawn_at = _missing(desired, seen, policy, roster, now)
+    actions: list[Action] = [*_overdue(roster.moving, now), *stops, *spawns]
     if not actions and seen.state is WatcherState.STARTING and _came_up(desired, seen):
         actions.append(AskAfterStart())
     wakes = [
         spawn_at,
-        _next_deadline(workers, now),
-        _next_expiry(workers, now),
-        _next_turn(desired, seen, workers, now),
+        _next_deadline(roster.moving, now),
+        _next_expiry(roster, now),
+        _next_turn(desired, seen, roster, now),
     ]
     return Plan(tuple(actions), min((t for t in wakes if t is not None), default=None))
 
@@ -293,24 +328,25 @@ def _nothing_to_run(desired: Desired, seen: Observed, policy: Policy) -> Action 
     return GiveUp("numprocesses is 0") if seen.state is WatcherState.STARTING else None
 
 
-def _expired(workers: list[Worker], now: float) -> list[Worker]:
-    running = (w for w in workers if w.state is ProcessState.RUNNING)
+def _expired(roster: _Roster, now: float) -> list[Worker]:
+    running = (w for w in roster.moving if w.state is ProcessState.RUNNING)
     return [w for w in running if w.expires is not None and w.expires <= now]
 
 
-def _surplus(
-    desired: Desired, seen: Observed, policy: Policy, live: list[Worker], leaving: int
-) -> list[Worker]:
+def _surplus(desired: Desired, seen: Observed, policy: Policy, roster: _Roster, leaving: int) -> list[Worker]:
     """The oldest of those that are too many, when `leaving` of them go anyway."""
-    excess = len(live) - leaving - most_allowed(desired, seen, policy)
-    return live[: max(0, excess)]
+    excess = roster.number_live - leaving - _most_allowed(desired, seen, policy, roster.moving)
+    return roster.live()[:excess] if excess > 0 else []
 
 
-def _outdated(desired: Desired, seen: Observed, policy: Policy, live: list[Worker], now: float) -> list[Stop]:
+def _outdated(desired: Desired, seen: Observed, policy: Policy, roster: _Roster, now: float) -> list[Stop]:
     """The next worker of an older generation that may go."""
-    old = [w for w in live if _is_old(w, desired)]
+    old = [w for w in roster.moving if w.is_live and _is_old(w, desired)]
+    if not old:
+        return []
+    live = roster.live()
     newcomers = [w for w in live if not _is_old(w, desired)]
-    if not old or any(w.state is not ProcessState.RUNNING for w in newcomers):
+    if any(w.state is not ProcessState.RUNNING for w in newcomers):
         return []
     if now < max(seen.next_spawn, _proven_at(newcomers)) or _newcomers_fail(seen, now):
         return []
@@ -332,20 +368,21 @@ def _newcomers_fail(seen: Observed, now: float) -> bool:
 
 
 def _missing(
-    desired: Desired, seen: Observed, policy: Policy, live: list[Worker], now: float
+    desired: Desired, seen: Observed, policy: Policy, roster: _Roster, now: float
 ) -> tuple[list[Spawn], float | None]:
     """The spawns that are due, and when the next one will be."""
-    current = [w for w in live if not _is_old(w, desired)]
-    graced = sum(w.deadline is not None for w in seen.workers.values())  # memory and ports are still theirs
-    present = len(live) + graced
-    room = min(most_allowed(desired, seen, policy) - present, wanted(desired, seen) - len(current))
+    moving = roster.moving
+    current = roster.number_live - sum(w.is_live and _is_old(w, desired) for w in moving)
+    graced = sum(w.deadline is not None for w in moving)  # memory and ports are still theirs
+    most = _most_allowed(desired, seen, policy, moving)
+    room = min(most - roster.number_live - graced, wanted(desired, seen) - current)
     if room <= 0 or (
         not _is_rolling(desired, policy) and _leaving(seen, policy) and _one_at_a_time(desired, seen, policy)
     ):
         return [], None
     if now < seen.next_spawn:
         return [], seen.next_spawn
-    pending = sum(w.state is ProcessState.PENDING for w in live)
+    pending = sum(w.state is ProcessState.PENDING for w in moving)
     short = [seen.backoffs[wid].until for wid in seen.short_wids()]
     if short and (pending or now < max(short)):
         return [], None if pending else max(short)
@@ -397,15 +434,15 @@ def _next_deadline(workers: list[Worker], now: float) -> float | None:
     return min((instant for instant in instants if instant > now), default=None)
 
 
-def _next_expiry(workers: list[Worker], now: float) -> float | None:
-    return min((w.expires for w in workers if w.expires is not None and w.expires > now), default=None)
+def _next_expiry(roster: _Roster, now: float) -> float | None:
+    return min((w.expires for w in roster.moving if w.expires is not None and w.expires > now), default=None)
 
 
-def _next_turn(desired: Desired, seen: Observed, workers: list[Worker], now: float) -> float | None:
+def _next_turn(desired: Desired, seen: Observed, roster: _Roster, now: float) -> float | None:
     """A reload under way goes on when its first process is proven, or a warmup_delay or backoff over."""
-    if not any(_is_old(w, desired) for w in workers):
+    if not any(_is_old(w, desired) for w in roster.moving):
         return None
-    newcomers = [w for w in workers if w.is_live and not _is_old(w, desired)]
+    newcomers = [w for w in roster.live() if not _is_old(w, desired)]
     instants = [seen.next_spawn, _proven_at(newcomers), *(b.until for b in seen.backoffs.values())]
     return min((t for t in instants if t > now), default=None)
 
@@ -429,4 +466,4 @@ def _free_wids(seen: Observed, number: int) -> Iterator[int]:
 
 
 def _oldest_first(seen: Observed) -> list[Worker]:
-    return sorted(seen.workers.values(), key=lambda w: w.serial)
+    return sorted(seen.workers.values(), key=_serial)
