@@ -22,9 +22,11 @@ from typing import Any, Final
 from circus_core.clock import Clock, SystemClock
 from circus_core.config.overflow import Overflow
 from circus_core.errors import SpawnError
+from circus_core.output.harvest import Gauge, Harvest
+from circus_core.output.lane import Lane
 from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, reason_of
 from circus_core.output.tail import Origin, Tail
-from circus_core.output.taking import GUSH, TURN_SIZE, Turn
+from circus_core.output.taking import TURN_SIZE, Turn
 from circus_core.workers import Workers
 
 __all__ = ["OutputPipe", "Redirector"]
@@ -33,7 +35,6 @@ log = logging.getLogger("circus.pipes")
 
 KIB: Final = 1024
 READ_SIZE: Final = 64 * KIB  # what a pipe of Linux holds, pipe(7)
-GATHERING: Final = 0.02  # seconds in which more may come before a sink is asked to take again
 
 
 class OutputPipe:
@@ -49,6 +50,7 @@ class OutputPipe:
         runner: SinkRunner,
         *,
         loop: asyncio.AbstractEventLoop,
+        harvest: Harvest,
         clock: Clock,
         labels: Mapping[str, Any],
         tail: Tail,
@@ -56,6 +58,7 @@ class OutputPipe:
     ) -> None:
         """Args:
         fd: read end, not blocking; owned from here on.
+        harvest: where it rests when it was emptied of a little.
         labels: what every chunk says of its origin: pid, name, watcher, wid.
         tail: keeps the last of what is read.
         on_close: called once, when the descriptor is closed or given away.
@@ -63,6 +66,7 @@ class OutputPipe:
         self._fd = fd
         self.runner = runner
         self._loop = loop
+        self._harvest = harvest
         self._clock = clock
         self._labels = dict(labels)
         self._tail = tail
@@ -72,11 +76,11 @@ class OutputPipe:
         self._is_held = False
         self._turn: Turn | None = None  # of the sink, under way or waiting
         self._is_misread = False  # the sink failed to take; it gets what is read
-        self._gathering: asyncio.TimerHandle | None = None
+        self._gauge = Gauge()
         self._gap = 0  # bytes dropped and not marked yet
         self._ends_line = True  # what the sink has got does
         self._emptied: asyncio.Future[None] | None = None  # drain() waits for it
-        self._arm()
+        self.watch()
 
     @property
     def pid(self) -> int:
@@ -118,7 +122,7 @@ class OutputPipe:
             self._emptied = self._loop.create_future()
         emptied = self._emptied
         if not self._is_held and self._turn is None:
-            self._move()
+            self.move()
         done, _ = await asyncio.wait([emptied], timeout=timeout)
         return bool(done)
 
@@ -129,14 +133,14 @@ class OutputPipe:
         self._gap = 0
         if self._turn is not None and self._turn.revoke():
             self._turn = None
-            self._go_on()
+            self.move()
         elif self._is_held:
             self.resume()
 
     def resume(self) -> None:
         """Deliver again, or drop; called by the runner that held this pipe back."""
         self._is_held = False
-        self._go_on()
+        self.move()
 
     def mark_gap(self) -> None:
         """Deliver a line that says how much was dropped."""
@@ -176,21 +180,28 @@ class OutputPipe:
             self.runner.end_of_output(self.pid, self.name)
             self._on_close(self)
 
-    def _move(self) -> None:
-        """There is something to read."""
+    def move(self) -> None:
+        """There is something to read; afterwards it is held, closed, in a turn, watched, or at rest."""
         if self.runner.takes_pipes and not self._is_misread:
             self._begin_turn()
         else:
             self._read_turn()
 
-    def _go_on(self) -> None:
-        self._move()
-        if not self.is_closed and not self._is_held and self._turn is None:
-            self._arm()
+    def watch(self) -> None:
+        """Have the loop tell when there is something to read."""
+        if not self._is_armed:
+            self._is_armed = True
+            self._loop.add_reader(self._fd, self.move)
 
     def _begin_turn(self) -> None:
         self._disarm()
-        self._turn = self.runner.take(self._fd, self._labels, keep=self._tail.limit, then=self._turn_is_over)
+        self._turn = self.runner.take(
+            self._fd,
+            self._labels,
+            keep=self._tail.limit,
+            is_flooded=self._gauge.is_flooded and self._emptied is None,
+            then=self._turn_is_over,
+        )
 
     def _turn_is_over(self, turn: Turn) -> None:
         if turn is not self._turn:
@@ -201,17 +212,19 @@ class OutputPipe:
         if turn.is_over:
             self.close()
         elif not turn.is_empty:
-            self._go_on()
+            self.move()
         else:
-            self._tell_emptied()
-            self._watch_again(turn)
+            self._was_emptied(turn.count)
 
-    def _watch_again(self, turn: Turn) -> None:
-        """At once if much has come, or if the turn before has emptied the pipe; else let more gather."""
-        if 0 < turn.count < GUSH:
-            self._gathering = self._loop.call_later(GATHERING, self._arm)
+    def _was_emptied(self, count: int) -> None:
+        """Look again when more has gathered, or at once if that can't wait."""
+        self._tell_emptied()
+        self._gauge.note(count, self._loop.time())
+        if self._gauge.is_flooded:
+            self.watch()
         else:
-            self._arm()
+            self._disarm()
+            self._harvest.rest(self, count)
 
     def _show(self, turn: Turn) -> None:
         """Let the tail have the end of what was taken."""
@@ -222,22 +235,24 @@ class OutputPipe:
 
     def _read_turn(self) -> None:
         """Move what there is, at most TURN_SIZE; the loop comes back for the rest."""
-        for _ in range(TURN_SIZE // READ_SIZE):
+        count = 0
+        while count < TURN_SIZE:
             if self.runner.is_full and not self.runner.is_dropping:
                 self._hold()
                 return
             data = self._read()
-            if data is None:
-                self._tell_emptied()
-                return
-            if not data:
+            if data is not None and not data:
                 self.close()
                 return
-            now = self._clock.wall()
-            self._tail.feed(self._origin, data, now)
-            self._deliver(data, now)
-            if len(data) < READ_SIZE and self._emptied is None:
-                return  # most likely empty now; the loop will tell when there is more
+            if data is not None:
+                count += len(data)
+                now = self._clock.wall()
+                self._tail.feed(self._origin, data, now)
+                self._deliver(data, now)
+            if data is None or (len(data) < READ_SIZE and self._emptied is None):
+                self._was_emptied(count)  # most likely, in the second case; it will be seen when it was not
+                return
+        self.watch()
 
     def _deliver(self, data: bytes, now: float) -> None:
         if self.runner.is_dropping:
@@ -277,15 +292,8 @@ class OutputPipe:
         if emptied is not None and not emptied.done():
             emptied.set_result(None)
 
-    def _arm(self) -> None:
-        if not self._is_armed:
-            self._is_armed = True
-            self._loop.add_reader(self._fd, self._move)
-
     def _disarm(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
+        self._harvest.leave(self)
         if self._is_armed:
             self._is_armed = False
             self._loop.remove_reader(self._fd)
@@ -301,6 +309,8 @@ class Redirector:
         self._workers = workers
         self._clock = clock or SystemClock()
         self._pipes: set[OutputPipe] = set()
+        self._harvest = Harvest(loop)
+        self._lane = Lane(loop, workers)
         self._has_warned = False
 
     @property
@@ -322,6 +332,7 @@ class Redirector:
             sink,
             loop=self._loop,
             workers=self._workers,
+            lane=self._lane,
             label=label,
             tell=tell,
             overflow=overflow or Overflow(),
@@ -375,6 +386,7 @@ class Redirector:
             fd,
             runner,
             loop=self._loop,
+            harvest=self._harvest,
             clock=self._clock,
             labels={"pid": pid, "name": name, "watcher": watcher, "wid": wid},
             tail=tail or Tail.keeping_nothing(),

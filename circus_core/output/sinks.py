@@ -18,6 +18,7 @@ from circus_core.config.model import StreamConfig
 from circus_core.config.overflow import KERNEL_KEYS, Overflow
 from circus_core.errors import BusyError, ConfigError, DriverError
 from circus_core.events import Event, OutputDropped, OutputHeld, OutputResumed
+from circus_core.output.lane import Lane
 from circus_core.output.taking import TakingSink, Turn
 from circus_core.records import dataclass
 from circus_core.workers import Workers
@@ -31,6 +32,9 @@ QUEUE_LIMIT: Final = 256 * KIB  # bytes that wait for one sink
 JOB_COST: Final = 512  # bytes a waiting call takes beside its data; bounds the number of tiny chunks
 FIRST_DELAY: Final = 0.1  # seconds until a call that failed with OSError is tried again; doubles ...
 LAST_DELAY: Final = 5.0  # ... up to this
+SHORT: Final = (
+    0.005  # seconds that the calls of a batch may take together, to share a thread with other sinks
+)
 LONG_CALL: Final = 5.0  # seconds after which a call that has not returned is told of
 GIVE_UP_GRACE: Final = 1.0  # seconds for the close of a sink that has just lost its queue
 BLOCK: Final = Overflow()
@@ -132,9 +136,14 @@ class _Job:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of a batch: the first `done` jobs are over, some of them failed, and one may be refused."""
+    """What became of a batch: the first `done` jobs are over, some of them failed, and one may be refused.
+
+    Attributes:
+        seconds: what all of it took.
+    """
 
     done: int = 0
+    seconds: float = 0.0
     failed: list[tuple[_Job, BaseException]] = field(default_factory=list)
     refused: OSError | None = None
 
@@ -155,6 +164,7 @@ class SinkRunner:
         *,
         loop: asyncio.AbstractEventLoop,
         workers: Workers,
+        lane: Lane | None = None,
         label: str = "stream",
         limit: int = QUEUE_LIMIT,
         tell: TellTrouble | None = None,
@@ -162,6 +172,7 @@ class SinkRunner:
         patience: float = LONG_CALL,
     ) -> None:
         """Args:
+        lane: where the sink is called as long as its calls are short; None: always on a thread of its own.
         label: begins log messages, such as "watcher 'web': stdout".
         limit: bytes that may wait for the sink before its pipes are left unread.
         tell: told of each trouble once, and of its end.
@@ -175,6 +186,9 @@ class SinkRunner:
         self.problem = ""
         self._loop = loop
         self._workers = workers
+        self._lane = lane
+        self._is_quick = False  # what it was called with last took it little time
+        self._is_called = False  # _work() is
         self._label = label
         self._limit = limit
         self._tell = tell or _tell_nobody
@@ -233,15 +247,18 @@ class SinkRunner:
         else:
             self._put(_Job(partial(self.sink, chunk), size))
 
-    def take(self, fd: int, labels: Mapping[str, Any], *, keep: int, then: Callable[[Turn], None]) -> Turn:
+    def take(
+        self, fd: int, labels: Mapping[str, Any], *, keep: int, is_flooded: bool, then: Callable[[Turn], None]
+    ) -> Turn:
         """Let the sink take from a pipe for one turn. Only if takes_pipes.
 
         Args:
             keep: how many of the last bytes are wanted.
+            is_flooded: its writer is fast.
             then: called when the turn is over, or was dropped.
         """
         sink = cast(TakingSink, self.sink)
-        turn = Turn(sink, fd, labels, keep=keep, is_alone=self._has_one_job)
+        turn = Turn(sink, fd, labels, keep=keep, is_flooded=is_flooded, is_alone=self._has_one_job)
         self._put(_Job(turn, turn=turn, then=partial(then, turn)))
         return turn
 
@@ -342,16 +359,19 @@ class SinkRunner:
     def _put(self, job: _Job) -> None:
         self._queue.append(job)
         self._load += job.cost
-        self._work()
+        if not self._is_called:
+            self._is_called = True
+            self._loop.call_soon(self._work)  # so that what comes together makes one batch
 
     def _work(self) -> None:
         """Send the next batch to a worker, unless one is under way or a failed one waits for its time."""
+        self._is_called = False
         if self._is_running or self._retry is not None or self.is_idle:
             return
         if not self._batch:
             self._batch = self._next_batch()
         try:
-            self._workers.submit(self._run, tuple(self._batch))
+            self._send(tuple(self._batch))
         except BusyError as error:
             self._refused(error)
         else:
@@ -359,6 +379,13 @@ class SinkRunner:
             self._last_sign = self._loop.time()
             if self._next_look is None:
                 self._next_look = self._loop.call_later(self._patience, self._look_at_worker)
+
+    def _send(self, batch: tuple[_Job, ...]) -> None:
+        """Have a worker call the sink; raises BusyError. One that is quick shares its thread with others."""
+        if self._is_quick and self._lane is not None:
+            self._lane.submit(partial(self._run, batch), self._finished)
+        else:
+            self._workers.submit(self._run_alone, batch)
 
     def _has_one_job(self) -> bool:
         """Nothing else waits; also asked by the worker thread."""
@@ -373,9 +400,17 @@ class SinkRunner:
             cost += batch[-1].cost
         return batch
 
-    def _run(self, batch: tuple[_Job, ...]) -> None:
+    def _run_alone(self, batch: tuple[_Job, ...]) -> None:
+        outcome = self._run(batch)
+        try:
+            self._loop.call_soon_threadsafe(self._finished, outcome)
+        except RuntimeError:
+            log.debug("%s: the loop was closed while the stream was working", self._label)
+
+    def _run(self, batch: tuple[_Job, ...]) -> _Outcome:
         """Call the sink; on a worker thread, which alone touches the sink."""
         outcome = _Outcome()
+        begun = self._loop.time()
         for job in batch:
             try:
                 job.call()
@@ -386,13 +421,12 @@ class SinkRunner:
                 outcome.failed.append((job, error))
             outcome.done += 1
             self._last_sign = self._loop.time()
-        try:
-            self._loop.call_soon_threadsafe(self._finished, outcome)
-        except RuntimeError:
-            log.debug("%s: the loop was closed while the stream was working", self._label)
+        outcome.seconds = self._loop.time() - begun
+        return outcome
 
     def _finished(self, outcome: _Outcome) -> None:
         self._is_running = False
+        self._is_quick = outcome.seconds < SHORT
         done = self._batch[: outcome.done]
         self._load -= sum(job.cost for job in done)
         del self._batch[: outcome.done]
@@ -522,8 +556,11 @@ class SinkRunner:
             self._tell(OutputDropped, lost_bytes=lost, dropped_bytes=self.dropped_bytes, reason=reason)
 
     def _drop_batch(self) -> None:
+        """Drop the first job, which was refused, and all output; the rest, such as close(), comes next."""
         batch, self._batch = self._batch, []
-        self._drop(batch)
+        others = [job for job in batch[1:] if not job.is_output]
+        self._queue.extendleft(reversed(others))
+        self._drop([job for job in batch if job not in others])
 
     def _drop(self, jobs: list[_Job]) -> None:
         self.dropped_bytes += sum(job.size for job in jobs)

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-__all__ = ["GUSH", "TURN_SIZE", "TakingSink", "Turn"]
+from circus_core.output.harvest import FLOOD
+
+__all__ = ["TURN_SIZE", "TakingSink", "Turn"]
 
 KIB: Final = 1024
 TURN_SIZE: Final = 256 * KIB  # most bytes of one pipe before others get their turn
 LONG_TURN: Final = 4096 * KIB  # if nobody else waits for this sink
-GUSH: Final = 16 * KIB  # who has written so much at once soon writes more: that is waited for on this thread
-PATIENCE: Final = 10  # milliseconds of that
+PATIENCE: Final = 10  # milliseconds in which more of a flood is waited for on this thread
 SIP: Final = 4 * KIB  # a page of a pipe: after less than that ...
 PAUSE: Final = 50e-6  # ... seconds to let more gather, as every turn of the loop below costs the same
 
@@ -61,10 +62,12 @@ class Turn:
         labels: Mapping[str, Any],
         *,
         keep: int,
+        is_flooded: bool = False,
         is_alone: Callable[[], bool],
     ) -> None:
         """Args:
         keep: how many of the last bytes are wanted.
+        is_flooded: when the pipe is empty more is waited for, as if much had come already.
         is_alone: tells whether nobody else waits for this sink.
         """
         self.count = 0
@@ -74,6 +77,7 @@ class Turn:
         self._fd = fd
         self._labels = labels
         self._keep = keep
+        self._is_flooded = is_flooded
         self._is_alone = is_alone
         self._parts: deque[bytes] = deque()
         self._kept = 0
@@ -131,7 +135,7 @@ class Turn:
         try:
             taken = self._sink.take(self._fd, self._labels)
         except BlockingIOError:
-            if self.count >= GUSH and self._is_alone() and self._more_comes():
+            if self._is_worth_waiting() and self._more_comes():
                 return self._take_again()
             self.is_empty = True
             return None
@@ -143,6 +147,9 @@ class Turn:
         except BlockingIOError:
             self.is_empty = True
             return None
+
+    def _is_worth_waiting(self) -> bool:
+        return (self._is_flooded or self.count >= FLOOD) and self._is_alone()
 
     def _more_comes(self) -> bool:
         waiting = select.poll()

@@ -89,7 +89,9 @@ def test_calls_wait_for_a_free_worker_thread(caplog: pytest.LogCaptureFixture) -
         )
         runner.feed({"data": b"1"})
         runner.feed({"data": b"2"})
-        assert "worker threads are busy" in runner.problem
+        async with asyncio.timeout(30):
+            while "worker threads are busy" not in runner.problem:
+                await asyncio.sleep(0.001)
         gate.set()
         assert await runner.flush(timeout=30)
         assert runner.problem == ""
