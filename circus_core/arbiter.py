@@ -519,6 +519,7 @@ class Arbiter:
     def _make_configuration(self, config: Config, file: ConfigFile | None) -> Reconfiguration:
         hands = Hands(
             watchers=self.iter_watchers,
+            find=self._watchers.get,
             make=self._make_watcher,
             enlist=self._welcome,
             retire=self._dismiss,

@@ -51,6 +51,7 @@ class Hands:
     """What the arbiter lets us do with its watchers; on the loop.
 
     Attributes:
+        find: a watcher by its lower-case name.
         make: a watcher that nobody knows yet; ConfigError.
         enlist: let it be known.
         retire: forget one and stop it; done when it has stopped.
@@ -61,6 +62,7 @@ class Hands:
     """
 
     watchers: Callable[[], Sequence[Watcher]]
+    find: Callable[[str], Watcher | None]
     make: Callable[[WatcherConfig], Watcher]
     enlist: Callable[[Watcher], None]
     retire: Callable[[Watcher], asyncio.Future[Any]]
@@ -171,6 +173,7 @@ class Reconfiguration:
             raise AssertionError("a file without errors gives a configuration")
         self._refuse_if_ending()
         watchers = self._hands.watchers()
+        from_file = _names(self.in_force)
         old = _with_watchers(self.in_force, watchers)
         plan = diff(
             old,
@@ -181,7 +184,7 @@ class Reconfiguration:
             run_plugin=plugin_command,
             table=Table(self._hooks.register_options()),
         )
-        running = [w.name for w in watchers if not w.is_idle and w.name.lower() in _names(self.in_force)]
+        running = [w.name for w in watchers if not w.is_idle and w.name.lower() in from_file]
         doubts = tuple(problem for problem in result.problems if problem.level is not Level.ERROR)
         return Outlook(plan=plan, refusal=refusal(plan, running), doubts=doubts)
 
@@ -312,8 +315,7 @@ class Reconfiguration:
         )
 
     def _find(self, step: WatcherStep) -> Watcher | None:
-        key = step.name.lower()
-        return next((w for w in self._hands.watchers() if w.name.lower() == key), None)
+        return self._hands.find(step.name.lower())
 
     # What takes its time
 
@@ -382,15 +384,15 @@ def refusal(plan: ConfigPlan, running: Collection[str]) -> str:
 
 def _with_watchers(config: Config, watchers: Iterable[Watcher]) -> Config:
     """What is in force with the watchers that there are: without removed ones, with those of `add`."""
-    live = {watcher.name.lower(): watcher for watcher in watchers}
+    live, known = {watcher.name.lower(): watcher for watcher in watchers}, _names(config)
     added = [
         replace(watcher.config, numprocesses=watcher.numprocesses)
         for name, watcher in live.items()
-        if name not in _names(config)
+        if name not in known
     ]
     return replace(
         config,
-        watchers=(*(known for known in config.watchers if known.name.lower() in live), *added),
+        watchers=(*(each for each in config.watchers if each.name.lower() in live), *added),
         plugins=tuple(plugin for plugin in config.plugins if plugin.watcher.name.lower() in live),
     )
 

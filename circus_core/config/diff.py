@@ -368,6 +368,8 @@ def _written_by_plugins(
 
 
 def _changed_fields(old: Any, new: Any) -> tuple[str, ...]:
+    if old == new:  # most of thousands of watchers
+        return ()
     return tuple(field.name for field in fields(old) if getattr(old, field.name) != getattr(new, field.name))
 
 
