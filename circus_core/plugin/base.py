@@ -227,6 +227,7 @@ class CircusPlugin:
             CallError: the daemon can't be reached: there is no login at ssh_server, or it has ended.
         """
         if not self.active:
+            self._close_loop()
             raise ValueError("Will not start an inactive plugin")
         asyncio.set_event_loop(self.asyncio_loop)
         if "tornado" in sys.modules:
@@ -357,6 +358,9 @@ class CircusPlugin:
         asyncio.set_event_loop(None)
         if self._link is not None:
             self._link.close()
+        self._close_loop()
+
+    def _close_loop(self) -> None:
         if "loop" in vars(self):
             self.loop.close()  # and with it the other
         self.asyncio_loop.close()
