@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["all_stats", "command", "is_hidden", "name_of", "number", "parent", "read"]
+__all__ = ["all_stats", "command", "is_hidden", "name_of", "number", "parent", "read", "state"]
 
 _FILE: Final = 8192  # bytes; the files read here are shorter, or only their beginning matters
 _NUMBER: Final = 32  # bytes that hold a number with blanks before it, and what ends it
@@ -42,6 +42,12 @@ def parent(stat: bytes) -> int:
     """Return the ppid in the text of /proc/PID/stat; the name before it may hold anything."""
     start = stat.rindex(b")") + 4
     return int(stat[start : stat.index(b" ", start)])
+
+
+def state(stat: bytes) -> bytes:
+    """Return the letter of the state in the text of /proc/PID/stat."""
+    start = stat.rindex(b")") + 2
+    return stat[start : start + 1]
 
 
 def number(text: bytes, label: bytes) -> int | None:

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
@@ -14,11 +14,14 @@ from circus_core.backends import Backend, Child, SpawnRequest
 from circus_core.clock import Clock
 from circus_core.config.model import WatcherConfig
 from circus_core.observed import Worker
+from circus_core.proc_files import read, state
 from circus_core.process_info import NO_READINGS, Measured, Readings, measure
 from circus_core.process_table import read_children
 from circus_core.states import ProcessState
 
 __all__ = ["Process", "describe_exit", "signal_all", "signal_descendants"]
+
+_STOPPED: Final = b"T"  # proc_pid_stat(5)
 
 
 class Process:
@@ -93,7 +96,9 @@ class Process:
 
     def is_suspended(self) -> bool:
         """Tell whether it was stopped by SIGSTOP or a terminal: then it sees no other signal than SIGKILL."""
-        with suppress(psutil.Error):
+        if stat := read(f"/proc/{self.pid}/stat"):
+            return state(stat) == _STOPPED
+        with suppress(psutil.Error):  # not Linux, or it has ended
             return self._psutil().status() == psutil.STATUS_STOPPED
         return False
 

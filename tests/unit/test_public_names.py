@@ -39,6 +39,7 @@ def test_the_readers_of_proc_tell_what_is_known_of_this_process() -> None:
     pid = os.getpid()
     stat = dict(proc_files.all_stats())[pid]
     status = proc_files.read(f"/proc/{pid}/status")
+    assert proc_files.state(stat) in b"RSD"
     assert proc_files.parent(stat) == proc_files.number(status, b"\nPPid:") == os.getppid()
     assert proc_files.number(status, b"\nNothing:") is None
     assert proc_files.command(pid, stat) == psutil.Process().cmdline()[0].rpartition("/")[2]
