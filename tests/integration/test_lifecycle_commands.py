@@ -73,11 +73,10 @@ def test_restart_replaces_all_processes(circusd: Start) -> None:
     w = daemon.watcher("w")
     w.do("start")
     before = w.pids()
-    after_start = daemon.events.last
     info = w.do("restart")["info"]
     assert info == {"started": sorted(w.pids()), "stopped": sorted(before), "kept": []}
     assert w.wids() == [1, 2]
-    daemon.events.wait("w", "start", after=after_start)
+    daemon.events.wait("w", "start", count=2)
     assert daemon.events.actions("w")[3:] == [
         "kill", "kill", "reap", "reap", "stop", "spawn", "spawn", "start",
     ]  # fmt: skip
