@@ -6,44 +6,17 @@ contestant is measured once, and ratios are formed per round.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from benchmarks.contestants import Contestant
+from benchmarks.results import OURS, Figure, Goal, Result
 
-__all__ = ["OURS", "Contest", "Entrant", "Figure", "Goal", "Result", "entrants", "hold"]
-
-OURS = "circus-core"
-"""Name of the entrant that ratios are formed for: its figure divided by that of the other one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A bound of the median of a figure, or of the median of its ratios to another entrant's.
-
-    Attributes:
-        at_most, at_least: the bound; one of them is given.
-        of: name of the other entrant; "" bounds the figure itself, in its unit.
-        who: the entrant of ours that the goal is set for.
-    """
-
-    at_most: float | None = None
-    at_least: float | None = None
-    of: str = ""
-    who: str = OURS
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number that comes out of a contest for each entrant."""
-
-    name: str
-    title: str
-    unit: str
-    goals: tuple[Goal, ...] = ()
-    is_more_better: bool = False
+__all__ = ["OURS", "Contest", "Entrant", "Figure", "Goal", "entrants", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +44,7 @@ class Contest:
         name: for `--only`.
         settings: what a reader has to know: sizes, numbers, durations.
         rounds: how often, when nothing else is asked for.
+        chapter, question: of the pages; `all_contests` takes them from the module.
     """
 
     name: str
@@ -78,30 +52,8 @@ class Contest:
     entrants: tuple[Entrant, ...]
     settings: str
     rounds: int = 5
-
-
-@dataclass(slots=True)
-class Result:
-    """What came out.
-
-    Attributes:
-        values: by figure, by entrant: one number per round, None where it failed.
-        failures: sentences.
-        missing: sentences: who could not take part, and what would help.
-        seconds: of wall time that it took.
-    """
-
-    contest: Contest
-    values: dict[str, dict[str, list[float | None]]]
-    failures: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def ratios(self, figure: str, other: str, who: str = OURS) -> list[float]:
-        """Return our figure divided by that of another entrant, for each round in which there are both."""
-        rows = self.values[figure]
-        both = zip(rows.get(who, ()), rows.get(other, ()), strict=False)
-        return [mine / theirs for mine, theirs in both if mine is not None and theirs]
+    chapter: str = ""
+    question: str = ""
 
 
 def entrants(
@@ -121,25 +73,38 @@ def hold(contest: Contest, rounds: int, tell: Callable[[str], None]) -> Result:
     values: dict[str, dict[str, list[float | None]]] = {
         figure.name: {each.name: [] for each in able} for figure in contest.figures
     }
-    result = Result(contest, values)
-    result.missing = [f"{each.name}: {each.missing}" for each in contest.entrants if each.missing is not None]
-    begun = time.monotonic()
+    failures: list[str] = []
+    date, load, begun = datetime.now(UTC), os.getloadavg()[0], time.monotonic()
     for number in range(1, rounds + 1):
         for each in able:
             tell(f"{contest.name}: round {number} of {rounds}, {each.name}")
-            _take_turn(result, each, number)
-    result.seconds = time.monotonic() - begun
-    return result
+            figures, failure = _turn(each)
+            failures += [f"{each.name}, round {number}: {failure}"] if failure else []
+            for name, rows in values.items():
+                rows[each.name].append(figures.get(name))
+    return Result(
+        name=contest.name,
+        chapter=contest.chapter,
+        question=contest.question,
+        settings=contest.settings,
+        date=date.isoformat(timespec="seconds"),
+        load=round(load, 2),
+        seconds=round(time.monotonic() - begun, 1),
+        rounds=rounds,
+        figures=contest.figures,
+        versions={each.name: each.version for each in able},
+        missing=[f"{each.name}: {each.missing}" for each in contest.entrants if each.missing is not None],
+        failures=failures,
+        values=values,
+    )
 
 
-def _take_turn(result: Result, entrant: Entrant, number: int) -> None:
-    figures: Mapping[str, float] = {}
+def _turn(entrant: Entrant) -> tuple[Mapping[str, float], str]:
+    """Return the figures of one entrant rounded to what they are worth, and a sentence if it failed."""
     try:
-        figures = entrant.measure()
+        return {name: float(f"{value:.5g}") for name, value in entrant.measure().items()}, ""
     except (AssertionError, OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
-        result.failures.append(f"{entrant.name}, round {number}: {type(error).__name__}: {error}")
-    for name, rows in result.values.items():
-        rows[entrant.name].append(figures.get(name))
+        return {}, f"{type(error).__name__}: {error}"
 
 
 def _entrant(contestant: Contestant, measure: Callable[[Contestant], Mapping[str, float]]) -> Entrant:

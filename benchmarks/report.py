@@ -1,100 +1,58 @@
-"""Results as text and as JSON."""
+"""Results as text for a terminal, and the words for numbers and goals that the pages use too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
-from benchmarks.contest import OURS, Figure, Goal, Result
+from benchmarks.results import OURS, Figure, Goal, Result
 
-__all__ = ["is_reached", "table", "to_json"]
+__all__ = ["bound_text", "figure_text", "number_text", "table", "verdict_text"]
 
 
 def table(result: Result) -> str:
-    """Return the tables of a contest as text: one for each figure."""
-    parts = ["\n".join(_lines(result, figure)) for figure in result.contest.figures]
+    """Return the tables of a contest: one for each figure."""
+    parts = ["\n".join(_lines(result, figure)) for figure in result.figures]
     return "\n\n".join([*parts, *result.failures, *(f"not there: {each}" for each in result.missing)])
 
 
-def is_reached(result: Result, figure: Figure, goal: Goal) -> bool | None:
-    """Tell whether a goal is reached in the median; None if that was not measured."""
-    values = (
-        result.ratios(figure.name, goal.of, goal.who) if goal.of else _values(result, figure.name, goal.who)
-    )
-    if not values:
-        return None
-    reached = median(values)
-    return (goal.at_most is None or reached <= goal.at_most) and (
-        goal.at_least is None or reached >= goal.at_least
-    )
+def number_text(value: float) -> str:
+    """Return a number with three digits that count, and all of those before the point."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}"
 
 
-def to_json(result: Result) -> dict[str, object]:
-    """Return everything of a result in types of JSON."""
-    contest = result.contest
-    return {
-        "name": contest.name,
-        "settings": contest.settings,
-        "seconds": round(result.seconds, 1),
-        "versions": {each.name: each.version for each in contest.entrants if each.missing is None},
-        "missing": result.missing,
-        "failures": result.failures,
-        "figures": [
-            {
-                "name": figure.name,
-                "title": figure.title,
-                "unit": figure.unit,
-                "is_more_better": figure.is_more_better,
-                "values": result.values[figure.name],
-                "ratios": {
-                    other: ratios
-                    for other in result.values[figure.name]
-                    if other != OURS and (ratios := result.ratios(figure.name, other))
-                },
-                "goals": [
-                    {
-                        "who": goal.who,
-                        "of": goal.of,
-                        "at_most": goal.at_most,
-                        "at_least": goal.at_least,
-                        "is_reached": is_reached(result, figure, goal),
-                    }
-                    for goal in figure.goals
-                ],
-            }
-            for figure in contest.figures
-        ],
-    }
+def figure_text(value: float, goal: Goal) -> str:
+    """Return what a goal is about: with "x" if it is a ratio."""
+    return number_text(value) + (" x" if goal.of else "")
+
+
+def bound_text(figure: Figure, goal: Goal) -> str:
+    """Return what is to be reached."""
+    bound = f"at most {goal.at_most:,g}" if goal.at_most is not None else f"at least {goal.at_least:,g}"
+    return f"{bound} x {goal.of}" if goal.of else f"{bound} {figure.unit}"
+
+
+def verdict_text(is_reached: bool | None) -> str:
+    """Return a word for it."""
+    return {True: "reached", False: "short", None: "not measured"}[is_reached]
 
 
 def _lines(result: Result, figure: Figure) -> Iterator[str]:
-    yield f"{figure.title}, {figure.unit} ({result.contest.settings})"
+    yield f"{figure.title}, {figure.unit} ({result.settings})"
     yield f"{'':20}{'min':>10}{'median':>10}{'max':>10}   {OURS} / this: min median max"
-    for name in result.values[figure.name]:
-        values = _values(result, figure.name, name)
-        if not values:
-            continue
-        ratios = result.ratios(figure.name, name) if name != OURS else []
-        yield f"{name:20}{_three(values, 10)}" + (f"   {_three(ratios, 8)}" if ratios else "")
+    for name in result.who(figure):
+        ratios = result.ratios(figure, name) if name != OURS else []
+        beside = f"   {_three(ratios, 8)}" if ratios else ""
+        yield f"{name:20}{_three(result.measured(figure, name), 10)}{beside}"
     for goal in figure.goals:
-        yield f"to reach: {_told(goal)}: {_VERDICTS[is_reached(result, figure, goal)]}"
+        values = result.judged(figure, goal)
+        reached = f" with {figure_text(median(values), goal)}" if values else ""
+        verdict = verdict_text(result.is_reached(figure, goal))
+        yield f"to reach: {goal.who} {bound_text(figure, goal)}: {verdict}{reached}"
 
 
-_VERDICTS = {True: "reached", False: "SHORT", None: "not measured"}
-
-
-def _told(goal: Goal) -> str:
-    bound = f"<= {goal.at_most:g}" if goal.at_most is not None else f">= {goal.at_least:g}"
-    return f"{goal.who} {bound}" + (f" of {goal.of}" if goal.of else "")
-
-
-def _three(values: list[float], width: int) -> str:
-    return "".join(f"{_number(each):>{width}}" for each in (min(values), median(values), max(values)))
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _values(result: Result, figure: str, who: str) -> list[float]:
-    return [each for each in result.values[figure].get(who, ()) if each is not None]
+def _three(values: Sequence[float], width: int) -> str:
+    return "".join(f"{number_text(each):>{width}}" for each in (min(values), median(values), max(values)))

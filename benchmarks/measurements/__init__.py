@@ -1,22 +1,37 @@
 """What is measured: a module for each question, each with `contests(*, is_quick)`.
 
-A module yields its contests (benchmarks.contest.Contest) in the order of the tables. With `is_quick` the
-numbers are small: everything together takes a minute and shows that it works, not how fast anything is.
+A module yields its contests (benchmarks.contest.Contest) in the order of the tables; it is a chapter of the
+pages, below the first line of its docstring. With `is_quick` the numbers are small: everything together takes a
+minute and shows that it works, not how fast anything is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from benchmarks.contest import Contest
-from benchmarks.measurements import idle, startup, statistics, top
+from benchmarks.measurements import (
+    command_line,
+    control,
+    events,
+    everything,
+    idle,
+    startup,
+    statistics,
+    top,
+    web,
+)
 
 __all__ = ["all_contests"]
 
-_MODULES = (startup, idle, statistics, top)
+_MODULES = (startup, idle, control, everything, command_line, events, statistics, top, web)
 
 
 def all_contests(*, is_quick: bool) -> Iterator[Contest]:
     """Yield every contest, in the order of the tables."""
     for module in _MODULES:
-        yield from module.contests(is_quick=is_quick)
+        chapter = module.__name__.rpartition(".")[2]
+        question = (module.__doc__ or "").partition("\n")[0]
+        for contest in module.contests(is_quick=is_quick):
+            yield replace(contest, chapter=chapter, question=question)
