@@ -15,6 +15,11 @@ STATSD = .venv-peers/statsd
 PAGES = circus_plugins/httpd/frontend
 DASHBOARD = circus_plugins/httpd/circus_httpd/static/sources.sha256
 SUPERVISOR = .venv-peers/supervisor
+# Those that only benchmarks run, and what draws their plots. The packages of the system are not installed here.
+PM2 = .venv-peers/pm2
+GUNICORN = .venv-peers/gunicorn
+PLOTS = $(VENV)/.plots-installed
+BENCH_PROGRAMS = cc:gcc s6-svscan:s6 runsvdir:runit svscan:daemontools wrk:wrk
 PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed $(SUPERVISOR)/.requirements-installed
 # Programs that embed Circus 0.19, each list of tests/embedders in an environment of its own.
 EMBEDDERS = .venv-peers/aiida/.ours-installed .venv-peers/programs/.ours-installed
@@ -38,7 +43,8 @@ page_sources := $(shell find $(PAGES) -name node_modules -prune -o -type f -prin
 not_packages = $(wildcard conftest.py tests examples benchmarks docs/*.py circus_streams/tests circus_plugins/*/tests \
     circus_plugins/*/hatch_build.py)
 
-.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist dist-circus screenshots clean
+.PHONY: help dev peers demo test unit check check-format check-lint check-types check-pages check-imports format dist dist-circus \
+    bench bench-peers screenshots clean
 
 help:
 	@echo 'make dev     make or update $(VENV) with every distribution of this repository and the tools'
@@ -50,6 +56,8 @@ help:
 	@echo 'make format  let ruff format and mend'
 	@echo 'make dist    a source distribution and a wheel of each distribution, in dist/'
 	@echo 'make dist-circus  a wheel named circus 0.19.0+core..., for programs that require circus~=0.19.0'
+	@echo 'make bench-peers  what benchmarks compare with; names the packages of the system that are missing'
+	@echo 'make bench   measure everything, some 25 minutes, and make docs/benchmarks.md of it; ARGS= goes to it'
 	@echo 'make screenshots  the pictures of the dashboard in docs/images, with chromium'
 	@echo 'make clean   remove what builds, tests and tools left behind; $(VENV) stays'
 
@@ -95,6 +103,32 @@ $(STATSD)/.requirements-installed: tests/peers/statsd.txt
 	    npm install --silent --no-audit --no-fund --omit=optional --prefix $(STATSD) $$(cat $<) && touch $@; \
 	else echo 'there is no npm: nothing is tested against statsd' >&2; fi
 
+bench-peers: $(CIRCUS019)/.requirements-installed $(SUPERVISOR)/.requirements-installed \
+    $(PM2)/.requirements-installed $(GUNICORN)/.requirements-installed $(PLOTS)
+	@for pair in $(BENCH_PROGRAMS); do \
+	    command -v $${pair%:*} >/dev/null || echo "not there: $${pair%:*}, apt install $${pair#*:}"; done
+
+$(PM2)/.requirements-installed: benchmarks/peers/pm2.txt
+	@mkdir -p $(PM2)
+	@if command -v npm >/dev/null; then \
+	    npm install --silent --no-audit --no-fund --omit=optional --prefix $(PM2) $$(cat $<) && touch $@; \
+	else echo 'not there: npm, for pm2' >&2; fi
+
+$(GUNICORN)/.requirements-installed: benchmarks/peers/gunicorn.txt
+	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(GUNICORN)
+	$(GUNICORN)/bin/python -m pip install $(INSTALL) -r $<
+	@touch $@
+
+$(PLOTS): benchmarks/requirements.txt | $(STAMP)
+	$(BIN)/python -m pip install $(INSTALL) -r $<
+	@touch $@
+
+bench: $(STAMP) bench-peers
+	@mkdir -p docs/benchmarks
+	$(BIN)/python -m benchmarks --json docs/benchmarks/results.json $(ARGS)
+	$(BIN)/python -m benchmarks --write-docs
+
 # Where an index does not have them, their tests are skipped.
 .PRECIOUS: .venv-peers/%/.requirements-installed
 .venv-peers/%/.requirements-installed: tests/embedders/%.txt
@@ -116,7 +150,7 @@ demo: $(STAMP)
 	@cat examples/webapp/welcome.txt
 	@cd examples/webapp && exec circusd circus.ini
 
-test: $(STAMP) $(PEERS) $(EMBEDDERS)
+test: $(STAMP) $(PEERS) $(EMBEDDERS) $(PLOTS)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(STAMP)

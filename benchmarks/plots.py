@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,7 @@ from statistics import median
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks.report import number_text
@@ -61,8 +62,9 @@ def draw(report: Report, folder: Path) -> list[Path]:
         return [*_draw_comparisons(report, folder), *_draw_curves(report, folder)]
 
 
-def _style() -> AbstractContextManager[None]:
-    return mpl.rc_context(
+@contextmanager
+def _style() -> Iterator[None]:
+    with mpl.rc_context(
         {
             "svg.hashsalt": "circus-core",  # ids are the same every time
             "svg.fonttype": "none",
@@ -74,7 +76,8 @@ def _style() -> AbstractContextManager[None]:
             "xtick.color": "#58626d",
             "ytick.color": "#2b333c",
         }
-    )
+    ):
+        yield
 
 
 def _draw_comparisons(report: Report, folder: Path) -> Iterator[Path]:
@@ -111,7 +114,8 @@ def _comparison(bars: Sequence[_Bar]) -> Drawing:
     for place, bar in zip(places, bars, strict=True):
         _draw_bar(axes, place, bar, high)
     for place, title in titles:
-        axes.text(low, place, f" {title}", va="center", weight="bold")
+        behind = {"facecolor": _CARD, "edgecolor": "none", "pad": 1.5}
+        axes.text(low * 1.01, place, title, va="center", weight="bold", bbox=behind)
     axes.set_ylim(places[-1] + 0.9, -0.8)
     axes.set_yticks(places, [bar.other for bar in bars])
     axes.tick_params(axis="y", length=0)
@@ -137,7 +141,7 @@ def _places(bars: Sequence[_Bar]) -> tuple[list[float], list[tuple[float, str]]]
 def _draw_bar(axes: Axes, place: float, bar: _Bar, high: float) -> None:
     if not math.isfinite(bar.middle):
         axes.barh(place, high - 1, left=1, height=0.66, color=_BETTER)
-        axes.text(high / 1.1, place, "nothing at all", va="center", ha="right", color="white")
+        axes.text(high / 1.1, place, f"{OURS}: none", va="center", ha="right", color="white")
         return
     colour = _BETTER if bar.middle >= 1 else _WORSE
     axes.barh(place, bar.middle - 1, left=1, height=0.66, color=colour)
@@ -156,7 +160,7 @@ def _label_factors(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g} x"))
-    axes.grid(axis="x", color=_GRID)
+    axes.grid(visible=False, axis="y")
 
 
 def _draw_curves(report: Report, folder: Path) -> Iterator[Path]:
@@ -206,8 +210,6 @@ def _curve(title: str, figure: Figure, lines: dict[str, list[_Point]]) -> Drawin
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.grid(color=_GRID)
-    axes.set_axisbelow(True)
     axes.set_title(title, loc="left", weight="bold", fontsize=9.5)
     axes.set_xlabel("processes")
     axes.set_ylabel(figure.unit)
@@ -216,9 +218,13 @@ def _curve(title: str, figure: Figure, lines: dict[str, list[_Point]]) -> Drawin
 
 
 def _card(width: float, height: float) -> tuple[Drawing, Axes]:
-    drawing = Drawing(figsize=(width, height), facecolor=_CARD, layout="constrained")
+    drawing = Drawing(
+        figsize=(width, height), facecolor=_CARD, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    )
     axes = drawing.add_subplot(facecolor=_CARD)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.grid(color=_GRID)
     return drawing, axes
 
 

@@ -38,8 +38,9 @@ class Figure:
 
     Attributes:
         title: says what it is without its unit; unique, because the pages link to it.
-        curve: title of the curve of which it is a point, with the unit of its other points; "": none.
-        at: where on that curve, such as a number of processes.
+        curve: title of the curve of which it is a point, without its unit, such as "start, by the number of
+            processes"; "": none.
+        at: where on that curve: how many processes.
     """
 
     name: str
