@@ -1,7 +1,7 @@
 """What is measured: a module for each question, each with `contests(*, is_quick)`.
 
 A module yields its contests (benchmarks.contest.Contest) in the order of the tables; it is a chapter of the
-pages, below the first line of its docstring. With `is_quick` the numbers are small: everything together takes a
+pages, below the first line of its docstring. With `is_quick` the numbers are small: all together takes a
 minute and shows that it works, not how fast anything is.
 """
 
@@ -17,15 +17,31 @@ from benchmarks.measurements import (
     events,
     everything,
     idle,
+    respawn,
+    scale,
     startup,
     statistics,
+    stop,
     top,
     web,
 )
 
 __all__ = ["all_contests"]
 
-_MODULES = (startup, idle, control, everything, command_line, events, statistics, top, web)
+_MODULES = (
+    startup,
+    respawn,
+    stop,
+    scale,
+    idle,
+    control,
+    everything,
+    command_line,
+    events,
+    statistics,
+    top,
+    web,
+)
 
 
 def all_contests(*, is_quick: bool) -> Iterator[Contest]:

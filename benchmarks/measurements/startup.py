@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.contest import Contest, Figure, Goal, entrants
 from benchmarks.contestants import Contestant, circus, loops
+from benchmarks.contestants.s6 import S6
 from benchmarks.roll_call import RollCall
 from benchmarks.work import Work
 
@@ -17,20 +18,23 @@ __all__ = ["contests"]
 
 _GOALS = {
     10: (Goal(at_most=0.7, of=circus.OLD.name),),
-    1000: (Goal(at_most=1.5, of=loops.POPEN.name),),
+    1000: (Goal(at_most=1.5, of=loops.POPEN.name), Goal(at_most=1.0, of=S6.name)),
+    5000: (Goal(at_most=1.5, of=loops.POPEN.name),),
 }
 
 
 def contests(*, is_quick: bool) -> Iterator[Contest]:
     """Yield one contest for each number of processes."""
-    who = (circus.OURS, circus.OLD, loops.POPEN, loops.VFORK)
-    for count in (10, 20) if is_quick else (10, 1000):
+    for count in (10, 20) if is_quick else (10, 1000, 5000):
+        loop = (loops.POPEN, loops.VFORK)
+        who = (circus.OURS, *loop) if count > 1000 else (circus.OURS, circus.OLD, S6, *loop)
         figure = Figure(f"start-{count}", f"start of {count} processes", "ms", _GOALS.get(count, ()))
         yield Contest(
             figure.name,
             (figure,),
             entrants(who, partial(_measure, figure.name, count)),
             settings=f"one watcher with {count} static C programs",
+            rounds=3 if count > 1000 else 5,
         )
 
 
