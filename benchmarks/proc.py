@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "pss", "wait_until_gone"]
+__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "private", "pss", "switches", "wait_until_gone"]
 
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -28,7 +28,19 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def pss(pids: Iterable[int]) -> int:
     """Return the bytes of memory of processes, shared pages divided among those who share them."""
-    return sum(_pss(pid) for pid in pids)
+    return sum(_memory(pid, "Pss") for pid in pids)
+
+
+def private(pids: Iterable[int]) -> int:
+    """Return the bytes of memory that each process has for itself and has written to."""
+    return sum(_memory(pid, "Private_Dirty") for pid in pids)
+
+
+def switches(pids: Iterable[int]) -> int:
+    """Return how often the threads of processes that live now went to sleep, or were made to wait."""
+    tasks = [task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
+    lines = [line for task in tasks for line in (task / "status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -64,7 +76,7 @@ def _is_readable(descriptor: int, timeout: float) -> bool:
     return bool(poll.poll(max(0, int(timeout * 1000))))
 
 
-def _pss(pid: int) -> int:
+def _memory(pid: int, what: str) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith("Pss:")]
+    (line,) = [line for line in lines if line.startswith(f"{what}:")]
     return int(line.split()[1]) * 1024

@@ -10,40 +10,95 @@ from pathlib import Path
 
 from benchmarks import proc
 from benchmarks.contest import Contest, Figure, Goal, entrants
-from benchmarks.contestants import Contestant, circus
+from benchmarks.contestants import Contestant, circus, daemontools, runit, s6, supervisor
 from benchmarks.roll_call import RollCall
 from benchmarks.work import Work
 
 __all__ = ["contests"]
 
+_KIB = 2**10
+_MIB = 2**20
+_REST = 2.0  # seconds; it comes to rest
+
 
 def contests(*, is_quick: bool) -> Iterator[Contest]:
-    """Yield one contest."""
-    count, seconds = (10, 1.0) if is_quick else (1000, 20.0)
-    yield Contest(
+    """Yield what is used in so many idle seconds, then how memory grows with the number of processes."""
+    yield _idle(*((10, 1.0) if is_quick else (1000, 20.0)))
+    yield _growth((1, 10, 20) if is_quick else (10, 100, 1000), (circus.OURS, circus.OLD))
+    yield _growth((1, 20, 40) if is_quick else (1000, 2000, 5000), (circus.OURS,))
+
+
+def _idle(count: int, seconds: float) -> Contest:
+    who = (circus.OURS, circus.OLD, supervisor.SUPERVISOR, s6.S6, runit.RUNIT, daemontools.DAEMONTOOLS)
+    return Contest(
         "idle",
         (
             Figure("idle-cpu", f"CPU in {seconds:g} idle seconds with {count}", "ms", (Goal(at_most=0.0),)),
-            Figure("idle-memory", f"memory (PSS) with {count}", "MiB", (Goal(at_most=20.0),)),
+            Figure("idle-wakes", "how often one of its threads was woken", "times", (Goal(at_most=0.0),)),
+            Figure(
+                "idle-memory",
+                f"memory (PSS) with {count}",
+                "MiB",
+                (Goal(at_most=20.0), Goal(at_most=1.0, of=circus.OLD.name)),
+            ),
         ),
-        entrants((circus.OURS, circus.OLD), partial(_measure, count, seconds)),
-        settings=f"one watcher with {count} static C programs; all processes of the supervisor's own side",
+        entrants(who, partial(_measure_idle, count, seconds)),
+        settings=f"one watcher with {count} static C programs, or as many services; "
+        "all processes of the supervisor's own side",
         rounds=3,
     )
 
 
-def _measure(count: int, seconds: float, contestant: Contestant) -> Mapping[str, float]:
+def _growth(counts: tuple[int, int, int], who: tuple[Contestant, ...]) -> Contest:
+    *_, less, more = counts
+    name = f"memory-{more}"
+    title = f"for each process from the {less}th to the {more}th"
+    return Contest(
+        name,
+        (
+            *(Figure(f"{name}-with-{each}", f"memory with {each}", "MiB") for each in counts),
+            Figure(f"{name}-each", title, "KiB", (Goal(at_most=1.0),)),
+        ),
+        entrants(who, partial(_measure_growth, name, counts)),
+        settings=f"one watcher with {', '.join(map(str, counts))} static C programs; "
+        "memory that is shared with no other process and has been written to",
+        rounds=3,
+    )
+
+
+def _measure_idle(count: int, seconds: float, contestant: Contestant) -> Mapping[str, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
         RollCall(Path(folder)) as roll_call,
         contestant.running(Work(command=roll_call.command, count=count)) as running,
     ):
         roll_call.wait_for(count)
-        time.sleep(1.0)  # it comes to rest
+        time.sleep(_REST)
         pids = running.own_processes()
-        before = proc.cpu_seconds(pids)
+        before = proc.cpu_seconds(pids), proc.switches(pids)
         time.sleep(seconds)
         return {
-            "idle-cpu": 1000 * (proc.cpu_seconds(pids) - before),
-            "idle-memory": proc.pss(pids) / 2**20,
+            "idle-cpu": 1000 * (proc.cpu_seconds(pids) - before[0]),
+            "idle-wakes": proc.switches(pids) - before[1],
+            "idle-memory": proc.pss(pids) / _MIB,
         }
+
+
+def _measure_growth(name: str, counts: tuple[int, int, int], contestant: Contestant) -> Mapping[str, float]:
+    used = {count: _private(count, contestant) for count in counts}
+    *_, less, more = counts
+    return {
+        **{f"{name}-with-{count}": each / _MIB for count, each in used.items()},
+        f"{name}-each": (used[more] - used[less]) / (more - less) / _KIB,
+    }
+
+
+def _private(count: int, contestant: Contestant) -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RollCall(Path(folder)) as roll_call,
+        contestant.running(Work(command=roll_call.command, count=count)) as running,
+    ):
+        roll_call.wait_for(count)
+        time.sleep(_REST)
+        return proc.private(running.own_processes())
