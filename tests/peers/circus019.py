@@ -115,6 +115,7 @@ class House:
         self._token = secrets.token_hex(8)
         self._numbers = iter(range(1, 10_000))
         self._asking: subprocess.Popen[str] | None = None
+        self._old_ctl: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._log = (self.folder / "log").open("wb")
@@ -141,7 +142,7 @@ class House:
         """Run a circusctl; the one of 0.19 again as long as the daemon of 0.19 does something else."""
         while True:
             assert self._process.poll() is None, self.log()
-            done = self.run(*_program("circusctl", whose), *words)
+            done = self._old(words) if whose == "0.19" else self.run(*_program("circusctl", whose), *words)
             is_conflict = _CONFLICT in done.error + done.out
             if not (whose == self.whose == "0.19" and is_conflict):
                 return done
@@ -181,22 +182,29 @@ class House:
         assert self._ask(f"add --start {name} --waiting 'sleep 1000'") == "ok\n", self.log()
         return name
 
+    def _old(self, words: Sequence[str]) -> Done:
+        """Run the circusctl of 0.19, which takes long to import what it needs."""
+        if self._old_ctl is None:
+            forked = str(Path(__file__).with_name("forked.py"))
+            self._old_ctl = self._stay(str(HOME / "python"), forked, *_program("circusctl", "0.19"))
+        status, out, error = json.loads(_answer(self._old_ctl, json.dumps(words)))
+        return Done(status, out, error)
+
     def _ask(self, line: str) -> str:
         """Have a circusctl of ours, which stays for the next time, carry out what prints a line."""
         if self._asking is None:
-            self._asking = subprocess.Popen(
-                [*self._network.words, *_program("circusctl", "ours"), "-"],
-                env=self._environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                text=True,
-            )
-        assert self._asking.stdin is not None
-        assert self._asking.stdout is not None
-        self._asking.stdin.write(f"{line}\n")
-        self._asking.stdin.flush()
-        return self._asking.stdout.readline()
+            self._asking = self._stay(*_program("circusctl", "ours"), "-")
+        return _answer(self._asking, line)
+
+    def _stay(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*self._network.words, *words],
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
 
     def free(self) -> str:
         """Return a name that no watcher has."""
@@ -218,9 +226,10 @@ class House:
         with ExitStack() as stack:
             stack.callback(self._log.close)
             stack.callback(self._kill_all)
-            if self._asking is not None:
-                stack.enter_context(self._asking)
-                self._asking.kill()
+            for staying in (self._asking, self._old_ctl):
+                if staying is not None:
+                    stack.enter_context(staying)
+                    staying.kill()
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
             try:
@@ -243,6 +252,15 @@ class House:
 
 def _program(name: str, whose: Whose) -> Sequence[str]:
     return _OURS[name] if whose == "ours" else (str(HOME / name),)
+
+
+def _answer(program: subprocess.Popen[str], line: str) -> str:
+    """Give a line to a program that answers with one."""
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(f"{line}\n")
+    program.stdin.flush()
+    return program.stdout.readline()
 
 
 def matches(pattern: str, text: str) -> bool:

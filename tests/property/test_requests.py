@@ -44,7 +44,7 @@ async def carry_out(name: str, properties: dict[str, Any]) -> Result:
 
 
 @pytest.mark.parametrize("name", sorted(kernel_commands()))
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(properties=PROPERTIES)
 def test_a_command_answers_or_refuses(name: str, properties: dict[str, Any]) -> None:
     try:
