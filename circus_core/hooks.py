@@ -23,6 +23,7 @@ from circus_core.config.model import Config, SocketConfig, StreamConfig
 from circus_core.errors import ConfigError, PluginError
 from circus_core.events import Event, HookFailed, HookTimedOut, Publish
 from circus_core.hookspecs import ALLOWED, Verdict
+from circus_core.own_task import in_a_task
 from circus_core.plugins import HookPlugins
 from circus_core.views import ArbiterView, ProcessView, WatcherView
 
@@ -281,8 +282,9 @@ class Hooks:
         self, hook: str, implementation: pluggy.HookImpl, arguments: Mapping[str, Any]
     ) -> object:
         answer = _invoke(implementation, arguments)
-        if answer is None or answer is True or not inspect.isawaitable(answer):
+        if answer is None or isinstance(answer, bool | Verdict) or not inspect.isawaitable(answer):
             return answer
+        await in_a_task()
         limit = getattr(implementation.plugin, "hook_timeout", self._timeout)
         return await self._await(answer, limit, hook, arguments.get("watcher"))
 

@@ -142,12 +142,14 @@ class Command(ABC, Generic[RequestT, ResultT_co]):
         arguments: what may follow the word on the command line, in order; switches anywhere.
         result: what `execute` returns.
         access: "read" if it changes nothing and tells no secret, so that who may only look may have it.
+        is_immediate: `execute` awaits nothing, so it is answered at once, without a task of its own.
     """
 
     name: ClassVar[str]
     arguments: ClassVar[Sequence[Argument]] = ()
     result: ClassVar[type[Result]] = Done
     access: ClassVar[Access] = "full"
+    is_immediate: ClassVar[bool] = False
 
     @abstractmethod
     def parse(self, properties: Properties) -> RequestT:

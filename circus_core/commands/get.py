@@ -27,6 +27,7 @@ class Get(Command[GetRequest, Shown]):
     """Show some options of a watcher"""
 
     name = "get"
+    is_immediate = True
     arguments = (
         Word("name", "the watcher", completes="watcher"),
         Word("keys", "names of options", metavar="KEY", is_many=True, completes="option"),

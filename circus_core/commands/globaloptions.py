@@ -31,6 +31,7 @@ class Globaloptions(Command[GlobaloptionsRequest, Shown]):
 
     name = "globaloptions"
     access = "read"
+    is_immediate = True
     arguments = (
         Word("option", "name of an option", metavar="KEY", is_required=False, completes="globaloption"),
     )

@@ -54,6 +54,7 @@ class List(Command[ListRequest, ListResult]):
 
     name = "list"
     access = "read"
+    is_immediate = True
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"), SAFE_MATCH)
     result = ListResult
 

@@ -42,6 +42,7 @@ class Listsockets(Command[ListsocketsRequest, ListsocketsResult]):
 
     name = "listsockets"
     access = "read"
+    is_immediate = True
     result = ListsocketsResult
 
     def parse(self, properties: Properties) -> ListsocketsRequest:

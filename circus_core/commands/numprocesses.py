@@ -48,6 +48,7 @@ class Numprocesses(Command[NumprocessesRequest, NumprocessesResult]):
 
     name = "numprocesses"
     access = "read"
+    is_immediate = True
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"), SAFE_MATCH)
     result = NumprocessesResult
 

@@ -40,6 +40,7 @@ class Numwatchers(Command[NumwatchersRequest, NumwatchersResult]):
 
     name = "numwatchers"
     access = "read"
+    is_immediate = True
     result = NumwatchersResult
 
     def parse(self, properties: Properties) -> NumwatchersRequest:

@@ -25,6 +25,7 @@ class Options(Command[OptionsRequest, Shown]):
     """Show all options of a watcher"""
 
     name = "options"
+    is_immediate = True
     arguments = (Word("name", "the watcher", completes="watcher"),)
     result = Shown
 

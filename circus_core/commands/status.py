@@ -71,6 +71,7 @@ class Status(Command[StatusRequest, StatusResult]):
 
     name = "status"
     access = "read"
+    is_immediate = True
     arguments = (Word("name", "the watcher", is_required=False, completes="watcher"),)
     result = StatusResult
 

@@ -17,10 +17,10 @@ from circus_core.clock import Clock
 from circus_core.commands.target import ControlledArbiter
 from circus_core.control.discovery import Discovery
 from circus_core.control.dispatch import ControlHooks, Dispatcher, FindCommand
-from circus_core.control.eager import start
 from circus_core.control.endpoints import ControlEndpoints, KeptEndpoints
 from circus_core.errors import CommandError, EndpointError
 from circus_core.events import Event, EventsDropped
+from circus_core.own_task import Starter
 
 __all__ = ["Controller"]
 
@@ -68,6 +68,7 @@ class Controller:
         self._open: ControlEndpoints | None = None
         self._late: list[tuple[list[bytes], bytes]] | None = None  # came during close()
         self._discovery: Discovery | None = None
+        self._starter = Starter(loop)
         self._requests: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
         self._held: Counter[bytes] = Counter()  # bytes of unfinished requests
@@ -189,8 +190,8 @@ class Controller:
             error = CommandError(f"more than {limit} requests at a time from one connection")
             self._send(way_back, self._dispatcher.refusal(body, error))
             return
-        task = start(self._serve(identity, way_back, body), loop=self._loop, name="circus request")
-        if not task.done():
+        task = self._starter.start(self._serve(identity, way_back, body), name="circus request")
+        if task is not None:
             self._remember(task, routing_id, len(body))
 
     def _remember(self, task: asyncio.Task[None], routing_id: bytes, size: int) -> None:

@@ -20,6 +20,7 @@ from circus_core.errors import (
     UnknownCommandError,
     UnknownDriverError,
 )
+from circus_core.own_task import in_a_task
 
 __all__ = ["ControlHooks", "Dispatcher", "FindCommand"]
 
@@ -78,7 +79,8 @@ class Dispatcher:
     async def answer(self, identity: Identity, body: bytes) -> bytes | None:
         """Return the reply to a request, which may be an error; None if no reply is wanted. Never raises.
 
-        A task of it that is cancelled answers, too: that the daemon ends or restarts.
+        To be begun by `Starter.start`. A task of it that is cancelled answers, too: that the daemon ends or
+        restarts.
         """
         request: wire.Request | None = None
         try:
@@ -133,6 +135,8 @@ class Dispatcher:
         await self._hooks.before_command(identity, name, properties)
         outcome = "cancelled"
         try:
+            if not command.is_immediate:
+                await in_a_task()
             result: Result = await command.execute(self._arbiter, parsed)
             outcome = ""
         except Exception as error:
