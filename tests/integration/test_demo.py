@@ -73,12 +73,7 @@ def test_the_output_is_in_the_logs_with_its_time(demo: Demo) -> None:
 
 @pytest.mark.parametrize(
     "commands",
-    [
-        ["incr", "decr"],
-        ["incr", "incr", "decr", "decr"],
-        ["reload", "reload", "reload"],
-        ["reload --sequential", "reload --sequential"],
-    ],
+    [["incr", "incr", "decr", "decr"], ["reload", "reload"], ["reload --sequential"]],
     ids="; ".join,
 )
 def test_no_request_fails_while_workers_come_and_go(demo: Demo, load: Load, commands: list[str]) -> None:
