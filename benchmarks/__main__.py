@@ -27,10 +27,13 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
     contests = list(all_contests(is_quick=options.quick))
     chosen = [each for each in contests if _is_asked_for(each, options.only)]
-    if options.list or not chosen:
-        names = "\n".join(f"{each.name:20} {each.question}" for each in contests)
-        print(names if options.list else f"nothing is called {' or '.join(options.only)}; there is\n{names}")
-        return 0 if options.list else 2
+    names = "\n".join(f"{each.name:20} {each.question}" for each in contests)
+    if options.list:
+        print(names)
+        return 0
+    if not chosen:
+        print(f"nothing is called {' or '.join(options.only)}; there is\n{names}", file=sys.stderr)
+        return 2
     return _measure(chosen, options, [each.name for each in contests])
 
 

@@ -99,15 +99,13 @@ def started(
     status_command: tuple[str, ...] = (),
     stop_signal: int = signal.SIGTERM,
     stop_command: tuple[str, ...] = (),
-    patience: float = 60.0,
 ) -> Iterator[Running]:
-    """Run a contestant in the foreground; at the end it is asked to go, and what does not go is killed.
+    """Run a contestant in the foreground; at the end everything that was started meanwhile is killed.
 
-    That holds for everything that this program or a child of it has started meanwhile.
+    Nobody is asked to go: some take ten seconds for that, or forget it when they have just started.
 
     Args:
         environment: all of it; None: that of this program.
-        patience: seconds until it is killed.
     """
     proc.adopt_orphans()
     others = set(proc.descendants(os.getpid()))
@@ -128,23 +126,16 @@ def started(
     try:
         yield running
     finally:
-        _end(running, others, patience)
+        _kill_all_but(others)
+        process.wait()
 
 
 # What loggers keep beside the output.
 _NO_OUTPUT = frozenset({"config", "lock", "state"})
 
 
-def _end(running: Running, others: set[int], patience: float) -> None:
-    process = running.process
-    if process.poll() is None:
-        running.stop()
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    # Who restarts others comes before them.
+def _kill_all_but(others: set[int]) -> None:
+    # Those who would start another one come before those whom they have started.
     for pid in [each for each in proc.descendants(os.getpid()) if each not in others]:
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)
