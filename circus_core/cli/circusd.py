@@ -104,7 +104,9 @@ def _run(options: argparse.Namespace) -> int:
         gc.disable()  # imports leave no garbage worth looking for: 6 % of their time
         load_late(*_SELDOM_USED)
         from circus_core.cli.daemon import Daemon
+        from circus_core.cli.heap import share_heap
 
+        share_heap()
         gc.enable()
     given = {
         "loglevel": options.log_level and options.log_level.lower(),
