@@ -6,38 +6,13 @@ import asyncio
 import select
 from typing import Final, Protocol
 
-__all__ = ["FLOOD", "Gauge", "Harvest", "RestingPipe"]
+__all__ = ["Harvest", "RestingPipe"]
 
 KIB: Final = 1024
-FLOOD: Final = 48 * KIB  # bytes found in a pipe whose writer is, or would soon be, waiting
 MUCH: Final = 16 * KIB  # a quarter of a pipe, pipe(7): more in one gives all of them less time
 LITTLE: Final = 4 * KIB  # in the fullest, and all get more
 LONGEST: Final = 0.02  # seconds that a line waits for the next look, if all are slow
 SHORTEST: Final = 0.0025  # if one is fast
-WINDOW: Final = 0.02  # seconds
-TORRENT: Final = 256 * KIB  # bytes in that time which even the shortest interval would hold up
-
-
-class Gauge:
-    """Tells whether what comes through one pipe can wait for a harvest.
-
-    Attributes:
-        is_flooded: it can't.
-    """
-
-    def __init__(self) -> None:
-        self.is_flooded = False
-        self._begun = 0.0  # of the window, on the clock of the loop
-        self._amount = 0  # in it
-        self._before = 0  # in the one before it
-
-    def note(self, count: int, now: float) -> None:
-        """Learn that `count` bytes were found; it is flooded while the writer is fast, and 20 ms longer."""
-        if now - self._begun >= WINDOW:
-            self._before = self._amount if now - self._begun < 2 * WINDOW else 0
-            self._begun, self._amount = now, 0
-        self._amount += count
-        self.is_flooded = count >= FLOOD or max(self._amount, self._before) >= TORRENT
 
 
 class RestingPipe(Protocol):

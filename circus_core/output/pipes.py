@@ -22,7 +22,8 @@ from typing import Any, Final
 from circus_core.clock import Clock, SystemClock
 from circus_core.config.overflow import Overflow
 from circus_core.errors import SpawnError
-from circus_core.output.harvest import Gauge, Harvest
+from circus_core.output.flood import Flood
+from circus_core.output.harvest import Harvest
 from circus_core.output.lane import Lane
 from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, reason_of
 from circus_core.output.tail import Origin, Tail
@@ -76,7 +77,7 @@ class OutputPipe:
         self._is_held = False
         self._turn: Turn | None = None  # of the sink, under way or waiting
         self._is_misread = False  # the sink failed to take; it gets what is read
-        self._gauge = Gauge()
+        self._flood = Flood()
         self._gap = 0  # bytes dropped and not marked yet
         self._ends_line = True  # what the sink has got does
         self._emptied: asyncio.Future[None] | None = None  # drain() waits for it
@@ -199,7 +200,8 @@ class OutputPipe:
             self._fd,
             self._labels,
             keep=self._tail.limit,
-            is_flooded=self._gauge.is_flooded and self._emptied is None,
+            is_flooded=self._flood.is_on and self._emptied is None,
+            sip=self._flood.sip,
             then=self._turn_is_over,
         )
 
@@ -211,7 +213,9 @@ class OutputPipe:
         self._is_misread = turn.has_failed
         if turn.is_over:
             self.close()
-        elif not turn.is_empty:
+            return
+        self._flood.note(self._fd, turn.count, self._loop.time())
+        if not turn.is_empty:
             self.move()
         else:
             self._was_emptied(turn.count)
@@ -219,8 +223,7 @@ class OutputPipe:
     def _was_emptied(self, count: int) -> None:
         """Look again when more has gathered, or at once if that can't wait."""
         self._tell_emptied()
-        self._gauge.note(count, self._loop.time())
-        if self._gauge.is_flooded:
+        if self._flood.is_on:
             self.watch()
         else:
             self._disarm()
@@ -250,8 +253,10 @@ class OutputPipe:
                 self._tail.feed(self._origin, data, now)
                 self._deliver(data, now)
             if data is None or (len(data) < READ_SIZE and self._emptied is None):
+                self._flood.note(self._fd, count, self._loop.time())
                 self._was_emptied(count)  # most likely, in the second case; it will be seen when it was not
                 return
+        self._flood.note(self._fd, count, self._loop.time())
         self.watch()
 
     def _deliver(self, data: bytes, now: float) -> None:

@@ -10,16 +10,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from circus_core.output.harvest import FLOOD
+from circus_core.output.flood import FLOOD
 
 __all__ = ["TURN_SIZE", "TakingSink", "Turn"]
 
 KIB: Final = 1024
 TURN_SIZE: Final = 256 * KIB  # most bytes of one pipe before others get their turn
-LONG_TURN: Final = 4096 * KIB  # if nobody else waits for this sink
+LONG_TURN: Final = 0.02  # seconds instead, if nobody else waits for this sink
 PATIENCE: Final = 10  # milliseconds in which more of a flood is waited for on this thread
-SIP: Final = 4 * KIB  # a page of a pipe: after less than that ...
-PAUSE: Final = 50e-6  # ... seconds to let more gather, as every turn of the loop below costs the same
+SIP: Final = 4 * KIB  # a page of a pipe
+PAUSE: Final = 50e-6  # seconds to let more gather after a sip, as every turn of the loop below costs the same
 
 
 class TakingSink(Protocol):
@@ -63,11 +63,13 @@ class Turn:
         *,
         keep: int,
         is_flooded: bool = False,
+        sip: int = SIP,
         is_alone: Callable[[], bool],
     ) -> None:
         """Args:
         keep: how many of the last bytes are wanted.
         is_flooded: when the pipe is empty more is waited for, as if much had come already.
+        sip: bytes; after less than that it pauses to let more gather.
         is_alone: tells whether nobody else waits for this sink.
         """
         self.count = 0
@@ -78,6 +80,7 @@ class Turn:
         self._labels = labels
         self._keep = keep
         self._is_flooded = is_flooded
+        self._sip = sip
         self._is_alone = is_alone
         self._parts: deque[bytes] = deque()
         self._kept = 0
@@ -123,11 +126,12 @@ class Turn:
             os.close(nothing)
 
     def _move(self) -> None:
-        while self.count < (LONG_TURN if self._is_alone() else TURN_SIZE):
+        end = time.monotonic() + LONG_TURN
+        while self.count < TURN_SIZE or (self._is_alone() and time.monotonic() < end):
             size = self._take()
             if size is None or not size:
                 return
-            if size < SIP <= self.count:
+            if size < self._sip <= self.count:
                 time.sleep(PAUSE)
 
     def _take(self) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from circus_core.output.taking import LONG_TURN, TURN_SIZE, Turn
+from circus_core.output.taking import TURN_SIZE, Turn
 
 LABELS = {"pid": 1, "name": "stdout", "watcher": "w", "wid": 1}
 
@@ -76,11 +76,16 @@ def test_the_end_of_the_pipe_is_told(pipe: tuple[int, int]) -> None:
     assert (taken.count, taken.is_empty, taken.is_over) == (4, False, True)
 
 
-@pytest.mark.parametrize(("is_alone", "most"), [(False, TURN_SIZE), (True, LONG_TURN)])
-def test_a_turn_ends_when_it_has_had_its_share(pipe: tuple[int, int], is_alone: bool, most: int) -> None:
-    taken = turn(Endless(), pipe[0], keep=0, is_alone=is_alone)
+def test_a_turn_ends_when_it_has_had_its_share(pipe: tuple[int, int]) -> None:
+    taken = turn(Endless(), pipe[0], keep=0)
     taken()
-    assert (taken.count, taken.last) == (most, b"")
+    assert (taken.count, taken.last) == (TURN_SIZE, b"")
+
+
+def test_a_turn_goes_on_for_a_while_if_nobody_waits(pipe: tuple[int, int]) -> None:
+    taken = turn(Endless(), pipe[0], keep=0, is_alone=True)
+    taken()
+    assert taken.count > TURN_SIZE
 
 
 def test_what_was_refused_is_taken_by_the_next_call(pipe: tuple[int, int]) -> None:
