@@ -23,7 +23,7 @@ from tests.writer import LINE, check, expected, stripped_by, writer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-MB = int(os.environ.get("CIRCUS_TEST_MB", "100"))
+MB = int(os.environ.get("CIRCUS_TEST_MB", "40"))
 SECONDS = int(os.environ.get("CIRCUS_TEST_SECONDS", "4"))
 LINES = MB * 1_000_000 // LINE
 PATIENCE = 60.0 + MB
