@@ -32,7 +32,7 @@ def figure_text(value: float, goal: Goal) -> str:
 def bound_text(figure: Figure, goal: Goal) -> str:
     """Return what is to be reached."""
     bound = f"at most {goal.at_most:,g}" if goal.at_most is not None else f"at least {goal.at_least:,g}"
-    return f"{bound} x {goal.of}" if goal.of else f"{bound} {figure.unit}"
+    return f"{bound} x {goal.of}" if goal.of else f"{bound} {figure.unit}".strip()
 
 
 def verdict_text(is_reached: bool | None) -> str:

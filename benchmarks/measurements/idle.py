@@ -23,12 +23,13 @@ _REST = 2.0  # seconds; it comes to rest
 
 def contests(*, is_quick: bool) -> Iterator[Contest]:
     """Yield what is used in so many idle seconds, then how memory grows with the number of processes."""
-    yield _idle(*((10, 1.0) if is_quick else (1000, 20.0)))
-    yield _growth((1, 10, 20) if is_quick else (10, 100, 1000), (circus.OURS, circus.OLD))
-    yield _growth((1, 20, 40) if is_quick else (1000, 2000, 5000), (circus.OURS,))
+    rest = 0.2 if is_quick else _REST
+    yield _idle(*((10, 1.0) if is_quick else (1000, 20.0)), rest)
+    yield _growth((1, 10, 20) if is_quick else (10, 100, 1000), (circus.OURS, circus.OLD), rest)
+    yield _growth((30, 40) if is_quick else (2000, 5000), (circus.OURS,), rest)
 
 
-def _idle(count: int, seconds: float) -> Contest:
+def _idle(count: int, seconds: float, rest: float) -> Contest:
     who = (circus.OURS, circus.OLD, supervisor.SUPERVISOR, s6.S6, runit.RUNIT, daemontools.DAEMONTOOLS)
     return Contest(
         "idle",
@@ -42,38 +43,47 @@ def _idle(count: int, seconds: float) -> Contest:
                 (Goal(at_most=20.0), Goal(at_most=1.0, of=circus.OLD.name)),
             ),
         ),
-        entrants(who, partial(_measure_idle, count, seconds)),
+        entrants(who, partial(_measure_idle, count, seconds, rest)),
         settings=f"one watcher with {count} static C programs, or as many services; "
         "all processes of the supervisor's own side",
         rounds=3,
     )
 
 
-def _growth(counts: tuple[int, int, int], who: tuple[Contestant, ...]) -> Contest:
+def _growth(counts: tuple[int, ...], who: tuple[Contestant, ...], rest: float) -> Contest:
     *_, less, more = counts
     name = f"memory-{more}"
     title = f"for each process from the {less}th to the {more}th"
     return Contest(
         name,
         (
-            *(Figure(f"{name}-with-{each}", f"memory with {each}", "MiB") for each in counts),
+            *(
+                Figure(
+                    f"{name}-with-{each}",
+                    f"memory with {each}",
+                    "MiB",
+                    curve="memory of its own, by the number of processes",
+                    at=each,
+                )
+                for each in counts
+            ),
             Figure(f"{name}-each", title, "KiB", (Goal(at_most=1.0),)),
         ),
-        entrants(who, partial(_measure_growth, name, counts)),
+        entrants(who, partial(_measure_growth, name, counts, rest)),
         settings=f"one watcher with {', '.join(map(str, counts))} static C programs; "
         "memory that is shared with no other process and has been written to",
         rounds=3,
     )
 
 
-def _measure_idle(count: int, seconds: float, contestant: Contestant) -> Mapping[str, float]:
+def _measure_idle(count: int, seconds: float, rest: float, contestant: Contestant) -> Mapping[str, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
         RollCall(Path(folder)) as roll_call,
         contestant.running(Work(command=roll_call.command, count=count)) as running,
     ):
         roll_call.wait_for(count)
-        time.sleep(_REST)
+        time.sleep(rest)
         pids = running.own_processes()
         before = proc.cpu_seconds(pids), proc.switches(pids)
         time.sleep(seconds)
@@ -84,8 +94,10 @@ def _measure_idle(count: int, seconds: float, contestant: Contestant) -> Mapping
         }
 
 
-def _measure_growth(name: str, counts: tuple[int, int, int], contestant: Contestant) -> Mapping[str, float]:
-    used = {count: _private(count, contestant) for count in counts}
+def _measure_growth(
+    name: str, counts: tuple[int, ...], rest: float, contestant: Contestant
+) -> Mapping[str, float]:
+    used = {count: _private(count, rest, contestant) for count in counts}
     *_, less, more = counts
     return {
         **{f"{name}-with-{count}": each / _MIB for count, each in used.items()},
@@ -93,12 +105,12 @@ def _measure_growth(name: str, counts: tuple[int, int, int], contestant: Contest
     }
 
 
-def _private(count: int, contestant: Contestant) -> int:
+def _private(count: int, rest: float, contestant: Contestant) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         RollCall(Path(folder)) as roll_call,
         contestant.running(Work(command=roll_call.command, count=count)) as running,
     ):
         roll_call.wait_for(count)
-        time.sleep(_REST)
+        time.sleep(rest)
         return proc.private(running.own_processes())

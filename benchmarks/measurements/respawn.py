@@ -31,7 +31,7 @@ _PAUSE = 0.02
 
 def contests(*, is_quick: bool) -> Iterator[Contest]:
     """Yield the death of one of many, and of many at once."""
-    count, times, at_once = (10, 5, 10) if is_quick else (100, 200, 500)
+    count, times, at_once = (10, 2, 10) if is_quick else (100, 200, 500)
     ahead = Goal(at_most=1.0, of=DAEMONTOOLS.name)
     yield Contest(
         "respawn",

@@ -27,21 +27,29 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         yield Contest(
             f"scale-{count}",
             (
-                Figure(f"scale-{count}-start", f"{count} watchers are loaded and run", "ms"),
-                Figure(f"scale-{count}-list", f"list of {count}", "ms"),
-                Figure(f"scale-{count}-status", f"status of {count}", "ms"),
-                Figure(
-                    f"scale-{count}-reload",
-                    f"reloadconfig of one changed watcher of {count}",
-                    "ms",
-                    (Goal(at_most=1000.0),),
+                _figure(count, "start", "{} watchers are loaded and run"),
+                _figure(count, "list", "list of {} watchers"),
+                _figure(count, "status", "status of {} watchers"),
+                _figure(
+                    count, "reload", "reloadconfig of one changed watcher of {}", (Goal(at_most=1000.0),)
                 ),
-                Figure(f"scale-{count}-stop", f"stop of {count} watchers and the daemon", "ms"),
+                _figure(count, "stop", "stop of {} watchers and the daemon"),
             ),
             entrants(who, partial(_measure, count)),
             settings=f"{count} watchers with one static C program each; one gets another max_retry",
             rounds=3,
         )
+
+
+def _figure(count: int, what: str, title: str, goals: tuple[Goal, ...] = ()) -> Figure:
+    return Figure(
+        f"scale-{count}-{what}",
+        title.format(count),
+        "ms",
+        goals,
+        curve=f"{what}, by the number of watchers with one process each",
+        at=count,
+    )
 
 
 def _measure(count: int, contestant: Contestant) -> Mapping[str, float]:

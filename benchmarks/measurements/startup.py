@@ -28,7 +28,14 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
     for count in (10, 20) if is_quick else (10, 1000, 5000):
         loop = (loops.POPEN, loops.VFORK)
         who = (circus.OURS, *loop) if count > 1000 else (circus.OURS, circus.OLD, S6, *loop)
-        figure = Figure(f"start-{count}", f"start of {count} processes", "ms", _GOALS.get(count, ()))
+        figure = Figure(
+            f"start-{count}",
+            f"start of {count} processes",
+            "ms",
+            _GOALS.get(count, ()),
+            curve="start, by the number of processes",
+            at=count,
+        )
         yield Contest(
             figure.name,
             (figure,),
