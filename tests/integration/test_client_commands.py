@@ -14,7 +14,7 @@ from circus_core.clients.async_client import AsyncCircusClient
 from circus_core.clients.client import CircusClient
 from circus_core.clients.subscription import Subscription
 from circus_core.commands.command import Command, LocalCommand
-from circus_core.errors import CallTimeoutError, RefusedError
+from circus_core.errors import CallTimeoutError, ConnectionLostError, RefusedError
 from tests.controlled import find_command, kernel_commands
 from tests.integration.daemon import DEADLINE, Daemon, until
 
@@ -122,7 +122,7 @@ def answer(client: CircusClient, command: type[Command[Any, Any]], **properties:
     while True:
         try:
             return client.run(command, timeout=0.5, **properties)
-        except (CallTimeoutError, RefusedError):
+        except (CallTimeoutError, ConnectionLostError, RefusedError):
             continue
 
 
@@ -154,5 +154,5 @@ async def answer_later(client: AsyncCircusClient, command: type[Command[Any, Any
     while True:
         try:
             return await client.run(command, timeout=0.5, **properties)
-        except (CallTimeoutError, RefusedError):
+        except (CallTimeoutError, ConnectionLostError, RefusedError):
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.errors import CallTimeoutError, RefusedError
+from circus_core.errors import CallTimeoutError, ConnectionLostError, RefusedError
 from tests.integration.daemon import Daemon, Recorder, is_alive, until
 
 Start = Callable[..., Daemon]
@@ -103,7 +103,7 @@ def _statuses(daemon: Daemon) -> dict[str, str]:
     with daemon.client(timeout=0.5) as client:
         try:
             return dict(client.send("status")["statuses"])
-        except CallTimeoutError:  # it is being made anew
+        except (CallTimeoutError, ConnectionLostError):  # it is being made anew
             return {}
 
 

@@ -15,6 +15,7 @@ from circus_core import (
     CallError,
     CallTimeoutError,
     CircusError,
+    ConnectionLostError,
     ReceivedEvent,
     RefusedError,
     Tunnel,
@@ -346,11 +347,10 @@ class Daemon:
             await self.until_up(_PATIENCE)
         try:
             return await self._send(command, timeout=timeout, **properties)
-        except CallTimeoutError as error:
-            if timeout <= _TIMEOUT:
-                self._drop_connection()
-            raise problem_of(error) from error
         except CallError as error:
+            is_silent = isinstance(error, CallTimeoutError) and timeout <= _TIMEOUT
+            if is_silent or isinstance(error, ConnectionLostError):
+                self._drop_connection()
             raise problem_of(error) from error
 
     async def change(self, watcher: str | None, command: str, /, **properties: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from circus_core import CallError, CallTimeoutError, RefusedError, UnreachableError
+from circus_core import CallError, CallTimeoutError, ConnectionLostError, RefusedError, UnreachableError
 
 __all__ = ["Problem", "problem_of"]
 
@@ -30,7 +30,7 @@ class Problem(Exception):
 
 def problem_of(error: CallError) -> Problem:
     """Return what a call to a daemon that went wrong means to who asked us for it."""
-    if isinstance(error, UnreachableError):
+    if isinstance(error, (ConnectionLostError, UnreachableError)):
         return Problem(503, str(error))
     if isinstance(error, CallTimeoutError):
         return Problem(504, f"{error}. It may still be carried out")
