@@ -1,0 +1,70 @@
+"""Which modules are loaded: each costs memory while circusd lives, or time whenever circusctl starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from circus_core.testing import Daemon, until
+
+_CIRCUSCTL = """
+import sys
+from circus_core.cli.circusctl import main
+status = main(sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def test_circusctl_status_imports_nothing_that_it_does_not_need(circusd: Callable[..., Daemon]) -> None:
+    daemon = circusd("[watcher:w]\ncmd = sleep 1000\nautostart = False\n")
+    words = [sys.executable, "-c", _CIRCUSCTL, "--endpoint", daemon.endpoint, "status"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    modules = set(done.stderr.split())
+    assert "w: stopped" in done.stdout
+    unwanted = modules & {
+        *(
+            "asyncio",
+            "email",
+            "http",
+            "importlib.metadata",
+            "logging",
+            "pluggy",
+            "psutil",
+            "ssl",
+            "stevedore",
+        ),
+        *("subprocess", "tornado", "zipfile"),
+        *("circus_core.arbiter", "circus_core.backends", "circus_core.config", "circus_core.hooks"),
+    }
+    assert unwanted == set()
+    assert len(modules) <= 155  # 145 with Python 3.11, 144 with 3.13
+
+
+def test_an_idle_circusd_has_loaded_nothing_that_it_does_not_need(circusd: Callable[..., Daemon]) -> None:
+    daemon = circusd(
+        "[watcher:w]\ncmd = sleep 1000\nnumprocesses = 2\n", module="tests.counting.telling_circusd"
+    )
+    daemon.watcher("w").until_pids(2)
+    modules = _modules_of(daemon)
+    unwanted = modules & {
+        *("_hashlib", "_ssl", "difflib", "html", "http", "multiprocessing", "psutil._common", "secrets"),
+        *("tornado", "xml"),
+        *("circus_core.clients.client", "circus_core.plugin.base", "circus_core.plugin.threads"),
+    }
+    assert unwanted == set()
+    assert len(modules) <= 425  # 411 with Python 3.11, 393 with 3.13
+
+
+def _modules_of(daemon: Daemon) -> set[str]:
+    told = Path(daemon.folder / "modules")
+    (daemon.folder / "tell").touch()
+    until(told.exists, daemon.log)
+    return {name for name in told.read_text().split() if not name.startswith("circus_") or _is_ours(name)}
+
+
+def _is_ours(name: str) -> bool:
+    """Not a hook plugin that happens to be installed."""
+    return name.partition(".")[0] == "circus_core"
