@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +18,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from benchmarks.report import number_text
 from benchmarks.results import OURS, Figure, Report, Result
@@ -32,6 +32,7 @@ _GRID = "#dfe3e8"
 # Okabe and Ito: told apart by those who see few colours too. Ours is the first.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a", "#2b333c")
 _MARKS = "osD^vPX*"
+_WIDTH = 8.4  # inches
 _INCH = 0.24  # for each bar
 
 
@@ -48,10 +49,19 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """What one entrant gave at one place of a curve."""
+    """What one entrant gave with so many processes."""
 
     at: int
     values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """Points by the names of entrants."""
+
+    title: str
+    unit: str
+    lines: dict[str, list[_Point]]
 
 
 def draw(report: Report, folder: Path) -> list[Path]:
@@ -105,7 +115,8 @@ def _comparison(bars: Sequence[_Bar]) -> Drawing:
     """Return bars from 1, to the right where circus-core is better, with a whisker for all rounds."""
     places, titles = _places(bars)
     height = _INCH * (places[-1] + 1.2)
-    drawing, axes = _card(8.4, height + 1.0)
+    drawing = _card(_WIDTH, height + 1.0)
+    axes = _panel(drawing)
     low = min(0.8, *(each.least for each in bars))
     high = max(1.25, *(each.most for each in bars if math.isfinite(each.most)))
     low, high = low / 1.3, high * 2.2  # room for the number behind the bar
@@ -164,68 +175,90 @@ def _label_factors(axes: Axes, low: float, high: float) -> None:
 
 
 def _draw_curves(report: Report, folder: Path) -> Iterator[Path]:
-    points = [(result, figure) for result in report.results for figure in result.figures if figure.curve]
-    points.sort(key=lambda each: (each[1].curve, each[1].at))
-    for curve, group in groupby(points, key=lambda each: each[1].curve):
-        members = list(group)
-        lines = _lines(members)
-        if lines:
-            name = re.sub(r"\W+", "-", curve.lower()).strip("-")
-            yield _saved(_curve(curve, members[0][1], lines), folder / f"{members[0][0].chapter}-{name}.svg")
+    by_chapter = sorted(report.results, key=lambda each: each.chapter)
+    for chapter, results in groupby(by_chapter, key=lambda each: each.chapter):
+        curves = _curves(list(results))
+        if curves:
+            yield _saved(_panels(curves), folder / f"{chapter}-curves.svg")
 
 
-def _lines(points: Sequence[tuple[Result, Figure]]) -> dict[str, list[_Point]]:
-    """Return the points of those who have at least two, ours first."""
-    names = dict.fromkeys(name for result, figure in points for name in result.who(figure))
-    lines = {
-        name: [
-            _Point(figure.at, values)
-            for result, figure in points
-            if (values := result.measured(figure, name))
-        ]
-        for name in sorted(names, key=lambda name: name != OURS)
+def _curves(results: Sequence[Result]) -> list[_Curve]:
+    """Return the curves of a chapter on which somebody has two points or more."""
+    points = [(result, figure) for result in results for figure in result.figures if figure.curve]
+    titles = dict.fromkeys(figure.curve for _, figure in points)
+    curves = [_joined(title, [each for each in points if each[1].curve == title]) for title in titles]
+    return [each for each in curves if each.lines]
+
+
+def _joined(title: str, points: Sequence[tuple[Result, Figure]]) -> _Curve:
+    lines: dict[str, list[_Point]] = {}
+    for result, figure in sorted(points, key=lambda each: each[1].at):
+        for name in result.who(figure):
+            lines.setdefault(name, []).append(_Point(figure.at, result.measured(figure, name)))
+    return _Curve(title, points[0][1].unit, {name: line for name, line in lines.items() if len(line) > 1})
+
+
+def _panels(curves: Sequence[_Curve]) -> Drawing:
+    """Return one panel for each curve, two beside each other, with one legend for all."""
+    names = sorted({name for each in curves for name in each.lines}, key=lambda name: (name != OURS, name))
+    looks = dict(zip(names, zip(_COLOURS, _MARKS, strict=True), strict=False))
+    columns = min(2, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    drawing = _card(_WIDTH, rows * 2.8 + 0.5)
+    panels = [_panel(drawing, rows, columns, number) for number in range(1, len(curves) + 1)]
+    for axes, curve in zip(panels, curves, strict=True):
+        _draw_curve(axes, curve, looks)
+    handles = {
+        label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    return {name: line for name, line in lines.items() if len(line) > 1}
-
-
-def _curve(title: str, figure: Figure, lines: dict[str, list[_Point]]) -> Drawing:
-    drawing, axes = _card(8.4, 4.4)
-    for (name, points), colour, mark in zip(lines.items(), _COLOURS, _MARKS, strict=False):
-        places = [each.at for each in points]
-        axes.fill_between(
-            places,
-            [min(each.values) for each in points],
-            [max(each.values) for each in points],
-            color=colour,
-            alpha=0.18,
-            linewidth=0,
-        )
-        width = 2.4 if name == OURS else 1.4
-        middles = [median(each.values) for each in points]
-        axes.plot(places, middles, color=colour, marker=mark, markersize=5, linewidth=width, label=name)
-    everywhere = sorted({each.at for points in lines.values() for each in points})
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(everywhere))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.set_title(title, loc="left", weight="bold", fontsize=9.5)
-    axes.set_xlabel("processes")
-    axes.set_ylabel(figure.unit)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    drawing.legend(
+        [handles[name] for name in names],
+        names,
+        loc="outside lower center",
+        ncols=min(6, len(names)),
+        frameon=False,
+    )
     return drawing
 
 
-def _card(width: float, height: float) -> tuple[Drawing, Axes]:
-    drawing = Drawing(
+def _draw_curve(axes: Axes, curve: _Curve, looks: Mapping[str, tuple[str, str]]) -> None:
+    for name, points in curve.lines.items():
+        colour, mark = looks[name]
+        places = [each.at for each in points]
+        least, most = [min(each.values) for each in points], [max(each.values) for each in points]
+        middles = [median(each.values) for each in points]
+        width = 2.4 if name == OURS else 1.4
+        axes.fill_between(places, least, most, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(places, middles, color=colour, marker=mark, markersize=5, linewidth=width, label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(
+        FixedLocator(sorted({each.at for line in curve.lines.values() for each in line}))
+    )
+    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = axes.get_ylim()
+    axes.set_ylim(low / 1.5, high * 1.5)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_title(curve.title, loc="left", weight="bold", fontsize=9.5)
+    axes.set_xlabel("processes")
+    axes.set_ylabel(curve.unit)
+
+
+def _card(width: float, height: float) -> Drawing:
+    return Drawing(
         figsize=(width, height), facecolor=_CARD, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     )
-    axes = drawing.add_subplot(facecolor=_CARD)
+
+
+def _panel(drawing: Drawing, rows: int = 1, columns: int = 1, number: int = 1) -> Axes:
+    axes = drawing.add_subplot(rows, columns, number, facecolor=_CARD)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     axes.grid(color=_GRID)
-    return drawing, axes
+    return axes
 
 
 def _saved(drawing: Drawing, path: Path) -> Path:

@@ -38,8 +38,7 @@ class Figure:
 
     Attributes:
         title: says what it is without its unit; unique, because the pages link to it.
-        curve: title of the curve of which it is a point, without its unit, such as "start, by the number of
-            processes"; "": none.
+        curve: title of the curve of which it is a point, without its unit; "": none.
         at: where on that curve: how many processes.
     """
 

@@ -62,7 +62,7 @@ def _growth(counts: tuple[int, ...], who: tuple[Contestant, ...], rest: float) -
                     f"{name}-with-{each}",
                     f"memory with {each}",
                     "MiB",
-                    curve="memory of its own, by the number of processes",
+                    curve="memory of its own",
                     at=each,
                 )
                 for each in counts

@@ -47,7 +47,7 @@ def _figure(count: int, what: str, title: str, goals: tuple[Goal, ...] = ()) -> 
         title.format(count),
         "ms",
         goals,
-        curve=f"{what}, by the number of watchers with one process each",
+        curve=f"{what}, each process with a watcher of its own",
         at=count,
     )
 

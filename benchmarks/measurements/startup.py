@@ -33,7 +33,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
             f"start of {count} processes",
             "ms",
             _GOALS.get(count, ()),
-            curve="start, by the number of processes",
+            curve="start, one watcher",
             at=count,
         )
         yield Contest(
