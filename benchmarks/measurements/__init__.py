@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from benchmarks.contest import Contest
 from benchmarks.measurements import (
+    capture,
     command_line,
     control,
     events,
@@ -42,6 +43,7 @@ _MODULES = (
     plugins,
     statistics,
     top,
+    capture,
     web,
 )
 

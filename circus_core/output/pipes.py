@@ -190,6 +190,7 @@ class OutputPipe:
 
     def watch(self) -> None:
         """Have the loop tell when there is something to read."""
+        self._harvest.leave(self)
         if not self._is_armed:
             self._is_armed = True
             self._loop.add_reader(self._fd, self.move)
