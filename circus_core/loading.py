@@ -211,7 +211,7 @@ def load_options(*, plugins: HookPlugins, drivers: Drivers) -> dict[str, Any]:
     return {
         "reader_for": reader_for,
         "extra_options": hooks.register_options(),
-        "extras": [f"circus-core[{extra}]" for extra in missing_extras()],
+        "extras": lambda: [f"circus-core[{extra}]" for extra in missing_extras()],
         "names": _InstalledNames(drivers),
     }
 

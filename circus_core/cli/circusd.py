@@ -24,7 +24,10 @@ exit status:
 """
 _LEVELS: Final = ("critical", "error", "warning", "info", "debug")
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-_SELDOM_USED: Final = ("asyncio.sslproto", "hashlib", "psutil", "ssl")  # 3 MiB, and 4 of libcrypto
+_SELDOM_USED: Final = (
+    *("asyncio.sslproto", "hashlib", "ssl"),  # 2 MiB, and 4 of libcrypto
+    *("importlib.metadata._adapters", "psutil"),  # 2 MiB
+)
 _HARMLESS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 

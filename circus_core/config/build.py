@@ -136,8 +136,8 @@ def _doubt_circus_option(section: RawSection, key: str, context: Context) -> Non
     near = context.speller("circus").nearest(key)
     if near is not None:
         suggestion = f"did you mean {near}?"
-    elif context.extras:
-        suggestion = "packages that add options: " + ", ".join(context.extras)
+    elif extras := context.extras():
+        suggestion = "packages that add options: " + ", ".join(extras)
     else:
         suggestion = "install the package that adds it, or remove the line"
     context.report.doubt(

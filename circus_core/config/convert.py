@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ class Context:
     daemon: Daemon
     report: Report
     sockets: frozenset[str] | None = None  # names that are defined; None: not known, don't check
-    extras: tuple[str, ...] = ()
+    extras: Callable[[], Sequence[str]] = tuple  # what could be installed: looked up for a message only
     names: Names | None = None  # looks up names of code; None: don't check
     spellers: dict[str, Speller] = field(default_factory=dict)
     virtualenvs: dict[tuple[str, str | None], Virtualenv | str] = field(default_factory=dict)

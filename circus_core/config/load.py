@@ -47,7 +47,7 @@ def load(
     *,
     reader_for: Callable[[Path], Reader] = builtin_reader,
     extra_options: Iterable[Option] = (),
-    extras: Sequence[str] = (),
+    extras: Callable[[], Sequence[str]] = tuple,
     names: Names | None = None,
     environ: Mapping[str, str] | None = None,
     inherited: Daemon | None = None,
@@ -59,7 +59,8 @@ def load(
         reader_for: finds the reader of a file; may raise CircusError if there is none.
         extra_options: options that installed packages registered; they go to `ArbiterConfig.options` (or to
             `options` of watchers and sockets, by their `section`).
-        extras: what to install for options nobody provides, named in messages: "circus-core[stats]".
+        extras: tells what to install for options nobody provides, such as "circus-core[stats]"; asked only if
+            there is one.
         names: looks up streams, backends, plugins and hook functions, so that one that is missing is an error
             with its place; None: they are not looked at.
         environ: environment of the daemon, `os.environ` if not given.
@@ -70,7 +71,7 @@ def load(
         table=Table(extra_options),
         daemon=inherited or Daemon.current(environ),
         report=report,
-        extras=tuple(extras),
+        extras=extras,
         names=names,
     )
     files = _Files(Path(path), reader_for, context)

@@ -74,7 +74,7 @@ def test_a_wrong_value_of_a_packages_option_is_an_error() -> None:
 
 
 def test_an_option_without_its_package_names_what_can_be_installed() -> None:
-    assert messages_of("[circus]\ndashboard = 1\n", extras=("circus-core[a]", "circus-core[b]")) == [
+    assert messages_of("[circus]\ndashboard = 1\n", extras=lambda: ("circus-core[a]", "circus-core[b]")) == [
         "circus.ini:2: [circus]: no installed package provides option 'dashboard'; "
         "packages that add options: circus-core[a], circus-core[b]"
     ]
