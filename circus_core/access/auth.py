@@ -22,7 +22,6 @@ import asyncio
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import zmq
@@ -33,6 +32,7 @@ from circus_core.access.identity import Identity, Role
 from circus_core.access.keyring import AdmittedKeys
 from circus_core.errors import EndpointError
 from circus_core.port import Port
+from circus_core.records import dataclass
 from circus_core.workers import Workers
 
 __all__ = ["Gatekeeper"]

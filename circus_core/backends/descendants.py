@@ -32,7 +32,8 @@ import ctypes
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from circus_core.records import dataclass
 
 __all__ = [
     "DOUBT_SECONDS",

@@ -7,8 +7,9 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from circus_core.records import dataclass
 
 __all__ = [
     "BOOL",

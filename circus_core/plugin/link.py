@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import zmq
@@ -17,6 +16,7 @@ from circus_core.clients.asking import BARRIER, ReceivedEvent, read_event
 from circus_core.clients.channel import events_socket
 from circus_core.clients.control_line import ControlLine
 from circus_core.errors import CallError
+from circus_core.records import dataclass
 from circus_core.wire import decode_reply, encode_request
 
 if TYPE_CHECKING:

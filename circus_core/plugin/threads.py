@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from circus_core.plugin.lifesign import SIGNS_PER_TIMEOUT, Vigil
 from circus_core.plugin.link import TOPICS, Arrival, Gap
 from circus_core.plugin_watcher import CONFIG_VARIABLE, HANG_VARIABLE, watcher_of
 from circus_core.process_info import NO_PROCESS
+from circus_core.records import dataclass
 
 __all__ = ["PluginThreads"]
 
