@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from benchmarks.contestants import Contestant
 from benchmarks.results import OURS, Figure, Goal, Result
@@ -109,5 +110,10 @@ def _turn(entrant: Entrant) -> tuple[Mapping[str, float], str]:
 
 def _entrant(contestant: Contestant, measure: Callable[[Contestant], Mapping[str, float]]) -> Entrant:
     missing = contestant.missing()
-    version = contestant.version() if missing is None else ""
+    version = _version(contestant) if missing is None else ""
     return Entrant(contestant.name, lambda: measure(contestant), missing, version)
+
+
+@cache
+def _version(contestant: Contestant) -> str:
+    return contestant.version()  # many have to be started for that

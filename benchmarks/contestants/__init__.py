@@ -69,7 +69,9 @@ class Running:
 
 
 class Contestant(Protocol):
-    """Something that keeps processes running."""
+    """Something that keeps processes running. It is a value, and does not change."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def name(self) -> str:
