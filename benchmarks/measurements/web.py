@@ -4,6 +4,9 @@ All run the plain (sync) workers of gunicorn on the same application. circusd ru
 workers, or one with a single worker as each process, at a socket of its configuration. Workers of one
 gunicorn share memory, and need less CPU for that: so the second way has a counterpart too, the same
 gunicorns with nobody above them.
+
+Linux shares the processor among sessions (sched(7), autogroups), and circusd starts each process in one of
+its own: so do the others here, and wrk has its own as well.
 """
 
 from __future__ import annotations
@@ -169,7 +172,7 @@ def _load(site: _Site, seconds: int, meanwhile: Callable[[], object] = lambda: N
     """Ask as much as is answered."""
     words = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", str(_PROGRAMS / "report.lua")]
     with subprocess.Popen(
-        [*words, f"http://127.0.0.1:{site.port}/"], stdout=subprocess.PIPE, text=True
+        [*words, f"http://127.0.0.1:{site.port}/"], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as wrk:
         meanwhile()
         printed, _ = wrk.communicate(timeout=seconds + _PATIENCE)
@@ -204,7 +207,7 @@ def _under(subject: circus.Circus, processes: int) -> Iterator[_Site]:
 def _alone() -> Iterator[_Site]:
     """Run the workers in one gunicorn, which is asked for a reload itself."""
     port = circus.free_port()
-    with started(_gunicorn(f"127.0.0.1:{port}", _WORKERS), _work()) as running:
+    with started(["setsid", *_gunicorn(f"127.0.0.1:{port}", _WORKERS)], _work()) as running:
         yield _Site(port, running.process.pid, lambda: running.process.send_signal(signal.SIGHUP))
 
 

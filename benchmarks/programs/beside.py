@@ -18,7 +18,9 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", int(port)), backlog=2048) as listener:
         number = listener.fileno()
         command = [word.replace("FD", str(number)) for word in words]
-        copies = [subprocess.Popen(command, pass_fds=[number]) for _ in range(int(count))]
+        copies = [
+            subprocess.Popen(command, pass_fds=[number], start_new_session=True) for _ in range(int(count))
+        ]
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         signal.sigwait([signal.SIGTERM])
         for copy in copies:
