@@ -44,11 +44,11 @@ class _Flood:
 def contests(*, is_quick: bool) -> Iterator[Contest]:
     """Yield one fast writer (without and with rotation, with time stamps), then fifty slow ones."""
     share = 100 if is_quick else 1
-    plain = _Flood(name="capture", lines=10_000_000 // share)
+    plain = _Flood(name="capture", lines=5_000_000 // share)
     yield _contest(plain, "", (circus.OURS, circus.OLD, *_PEERS))
     rotated = replace(plain, name="capture-rotated", rotate_at=16_000_000 // share)
     yield _contest(rotated, ", rotated", (circus.OURS,) if is_quick else (circus.OURS, circus.OLD, *_PEERS))
-    stamped = replace(plain, name="capture-stamped", lines=5_000_000 // share, has_time_stamps=True)
+    stamped = replace(plain, name="capture-stamped", lines=2_500_000 // share, has_time_stamps=True)
     peers = _STAMPING if is_quick else (circus.OLD, *_STAMPING)
     yield _contest(stamped, ", time stamps", (circus.OURS, *peers))
     yield (
@@ -82,7 +82,7 @@ def _contest(flood: _Flood, words: str, who: tuple[Contestant, ...]) -> Contest:
         + ("A time in front of each line, by cat none. " if stamps else "")
         + "From the word to the writer until it has ended and all is in files; MB of what was written; "
         "`cat` is `writer | cat > file`",
-        rounds=5,
+        rounds=3,
     )
 
 
@@ -165,7 +165,7 @@ def _trickle(count: int, seconds: float, who: tuple[Contestant, ...]) -> Contest
         settings=f"{count} processes of {rate} lines per second, each line a write of {LINE} bytes; "
         f"one watcher with one file, or {count} logs; {seconds:g} seconds while all of them write; "
         "all processes of the supervisor's own side",
-        rounds=3,
+        rounds=2,
     )
 
 

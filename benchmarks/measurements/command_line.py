@@ -37,7 +37,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
             (circus.OURS, circus.OURS_WITH_KEYS, circus.OLD, SUPERVISOR, S6, RUNIT), partial(_measure, times)
         ),
         settings=f"one process; half of {times} runs",
-        rounds=5,
+        rounds=3,
     )
 
 

@@ -46,7 +46,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         ),
         entrants((*_DAEMONS, SUPERVISOR, ECHO, ECHO_ON_ASYNCIO), partial(_at_rest, requests)),
         settings=f"{requests} requests one after the other, one process; an echo only sends back",
-        rounds=7,
+        rounds=5,
     )
     yield Contest(
         "control-storm",
@@ -60,7 +60,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         ),
         entrants((*_DAEMONS, SUPERVISOR), partial(_in_a_storm, dying)),
         settings=f"one watcher with {dying} static C programs, killed at once",
-        rounds=3,
+        rounds=2,
     )
 
 

@@ -78,7 +78,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         ),
         entrants((circus.OURS, circus.OLD), partial(_deaths, dying)),
         settings=f"one watcher with {dying} static C programs, killed at once; one subscriber to everything",
-        rounds=3,
+        rounds=2,
     )
     yield Contest(
         "events-burst",

@@ -18,7 +18,7 @@ from benchmarks.work import Work
 
 __all__ = ["contests"]
 
-_TIMES = 9
+_TIMES = 5
 
 
 def contests(*, is_quick: bool) -> Iterator[Contest]:
@@ -32,7 +32,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         ),
         entrants((circus.OURS, circus.OLD, SUPERVISOR), partial(_measure, count)),
         settings=f"{count} watchers with one static C program each; half of {_TIMES} answers; stats: one",
-        rounds=3,
+        rounds=2,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import proc
 from benchmarks.contest import Contest, Figure, Goal, entrants
-from benchmarks.contestants import Contestant, circus, daemontools, runit, s6, supervisor
+from benchmarks.contestants import Contestant, circus, s6, supervisor
 from benchmarks.roll_call import RollCall
 from benchmarks.work import Work
 
@@ -30,7 +30,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
 
 
 def _idle(count: int, seconds: float, rest: float) -> Contest:
-    who = (circus.OURS, circus.OLD, supervisor.SUPERVISOR, s6.S6, runit.RUNIT, daemontools.DAEMONTOOLS)
+    who = (circus.OURS, circus.OLD, supervisor.SUPERVISOR, s6.S6)
     return Contest(
         "idle",
         (
@@ -46,7 +46,7 @@ def _idle(count: int, seconds: float, rest: float) -> Contest:
         entrants(who, partial(_measure_idle, count, seconds, rest)),
         settings=f"one watcher with {count} static C programs, or as many services; "
         "all processes of the supervisor's own side",
-        rounds=3,
+        rounds=2,
     )
 
 
@@ -72,7 +72,7 @@ def _growth(counts: tuple[int, ...], who: tuple[Contestant, ...], rest: float) -
         entrants(who, partial(_measure_growth, name, counts, rest)),
         settings=f"one watcher with {', '.join(map(str, counts))} static C programs; "
         "memory that is shared with no other process and has been written to",
-        rounds=3,
+        rounds=2,
     )
 
 

@@ -25,7 +25,7 @@ from benchmarks.work import Work
 __all__ = ["contests"]
 
 _LIVED = 1.5  # seconds: who dies sooner is started again later, by all of them
-_PATIENCE = 20.0  # seconds for one contestant: some take seconds for each
+_PATIENCE = 8.0  # seconds for one contestant: some take seconds for each
 _PAUSE = 0.02
 
 

@@ -37,7 +37,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
             ),
             entrants(who, partial(_measure, count)),
             settings=f"{count} watchers with one static C program each; one gets another max_retry",
-            rounds=3,
+            rounds=2,
         )
 
 

@@ -41,7 +41,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
             (figure,),
             entrants(who, partial(_measure, figure.name, count)),
             settings=f"one watcher with {count} static C programs",
-            rounds=3 if count > 1000 else 5,
+            rounds=5 if count < 1000 else 3,
         )
 
 

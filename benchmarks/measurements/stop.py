@@ -35,7 +35,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         ),
         entrants((circus.OURS, circus.OLD, SUPERVISOR, S6), partial(_measure, count)),
         settings=f"one watcher with {count} static C programs, which end by SIGTERM at once",
-        rounds=5,
+        rounds=3,
     )
 
 

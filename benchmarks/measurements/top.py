@@ -39,7 +39,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         (Figure("top", title, "ms per second", (Goal(at_most=1.0, of=circus.OLD.name),)),),
         entrants((circus.OURS, circus.OLD), partial(_measure, count, 1.0 if is_quick else 10.0)),
         settings="a look a second, a terminal of 120 x 50; Circus 0.19 draws plain text",
-        rounds=3,
+        rounds=2,
     )
 
 

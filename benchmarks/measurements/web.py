@@ -116,6 +116,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
         tuple(_entrants(quiet, reloading)),
         settings=f"{_WORKERS} sync workers of gunicorn, {_CONNECTIONS} connections of wrk for {quiet} s and, "
         f"beginning with the reload, {reloading} s",
+        rounds=3,
     )
 
 
