@@ -40,7 +40,7 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "docs" / "benchmarks.md", folder)
     results = str(folder / "benchmarks" / "results.json")
     temporary = tmp_path_factory.mktemp("t")
-    ran = benchmarks("--quick", "--json", results, temporary=temporary, timeout=300.0)
+    ran = benchmarks("--quick", "--json", results, temporary=temporary, timeout=600.0)
     assert ran.returncode == 0, ran.stderr
     assert list(temporary.iterdir()) == []  # and what runs there has ended
     (folder / "printed").write_text(ran.stdout)
@@ -54,7 +54,7 @@ def results(docs: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(660)
 def test_every_figure_of_ours_has_a_value(results: list[dict[str, Any]]) -> None:
     failures = [sentence for result in results for sentence in result["failures"]]
     ours = {
