@@ -89,10 +89,20 @@ class Result:
         """Return the values of an entrant, without the rounds in which it failed."""
         return [each for each in self.values[figure.name].get(who, ()) if each is not None]
 
-    def ratios(self, figure: Figure, other: str, who: str = OURS) -> list[float]:
-        """Return our figure divided by that of another entrant, for each round in which there are both."""
+    def beside(self, figure: Figure, other: str) -> str:
+        """Return the entrant of ours that runs as another one does: `circus-core, X` beside `other, X`."""
+        same = f"{OURS}, {other.partition(', ')[2]}"
+        return same if same != other and same in self.values[figure.name] else OURS
+
+    def ratios(self, figure: Figure, other: str, who: str = "") -> list[float]:
+        """Return our figure divided by that of another entrant, for each round in which there are both.
+
+        Args:
+            who: the entrant of ours; "": the one `beside` it.
+        """
         rows = self.values[figure.name]
-        both = zip(rows.get(who, ()), rows.get(other, ()), strict=False)
+        mine = rows.get(who or self.beside(figure, other), ())
+        both = zip(mine, rows.get(other, ()), strict=False)
         return [mine / theirs for mine, theirs in both if mine is not None and theirs]
 
     def judged(self, figure: Figure, goal: Goal) -> list[float]:
