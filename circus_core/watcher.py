@@ -141,12 +141,17 @@ class Watcher:
         """Why it is in this state, for people; empty when there is nothing to say."""
         if unkillable := self._crew.unkillable():
             return f"not even ended by SIGKILL: {', '.join(map(str, unkillable))}"
+        if self._seen.backoffs and (backoff := self._backoff_reason()):
+            return backoff
+        return "on demand: waits for a connection" if self._waits_for_connection else self._reason
+
+    def _backoff_reason(self) -> str:
         now = self._runtime.clock.monotonic()
         waiting = [b for b in self._seen.backoffs.values() if b.until > now]
-        if waiting:
-            soonest = min(waiting, key=lambda b: b.until)
-            return f"backoff: {soonest.reason}, next try in {soonest.until - now:.1f} s"
-        return "on demand: waits for a connection" if self._waits_for_connection else self._reason
+        if not waiting:
+            return ""
+        soonest = min(waiting, key=lambda b: b.until)
+        return f"backoff: {soonest.reason}, next try in {soonest.until - now:.1f} s"
 
     @property
     def trouble(self) -> str:
@@ -620,9 +625,10 @@ class Watcher:
 
     @property
     def _waits_for_connection(self) -> bool:
+        if not self.config.on_demand or not self._desired.running:
+            return False
         is_missing_all = self.state is WatcherState.STOPPED and not self._seen.demanded
-        is_missing_some = is_missing_all or self._seen.lost > 0
-        return self.config.on_demand and self._desired.running and is_missing_some
+        return is_missing_all or self._seen.lost > 0
 
     def _watch_connections(self) -> None:
         if not self._waits_for_connection:
