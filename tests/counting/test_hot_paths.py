@@ -1,6 +1,6 @@
 """How much is done for a process, an event, a request: calls of functions, turns of the loop, calls of hooks.
 
-Python versions differ by some calls, so bounds leave a fifth; what is exact is compared exactly.
+Python versions differ by some calls, and bounds leave a tenth for that; what is exact is compared exactly.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def test_a_spawn_costs_few_calls_and_turns_of_the_loop(tmp_path: Path) -> None:
         before = turns.turns
         with Calls() as calls:
             await watcher.set_numprocesses(120)
-        assert calls.count / 100 <= 500  # 418 with Python 3.11, 410 with 3.13
-        assert (turns.turns - before) / 100 <= 2.4  # 2.03: one to be asked, one to come up
+        assert calls.count / 100 <= 460  # 418 with Python 3.11, 410 with 3.13
+        assert (turns.turns - before) / 100 <= 2.2  # 2.03: one to be asked, one to come up
 
     _play(tmp_path, scene, count=20)
 
@@ -77,8 +77,10 @@ def test_a_process_that_dies_is_replaced_within_few_calls_and_turns(tmp_path: Pa
         with Calls() as calls:
             os.kill(victim, signal.SIGKILL)
             await replaced
-        assert calls.count <= 1000  # 852 with Python 3.11, 820 with 3.13
-        assert turns.turns - before <= 10  # 9
+        assert calls.count <= 950  # 825 to 852
+        assert (
+            turns.turns - before <= 10
+        )  # 7 to 9, as the kernel tells of the exit and of the end of the pipes together or apart
 
     _play(tmp_path, scene, count=20)
 
@@ -163,7 +165,7 @@ def test_an_event_that_nobody_hears_costs_almost_nothing_and_leaves_nothing(tmp_
         with Calls() as calls:
             for _ in range(100):
                 arbiter.publish(event)
-        assert calls.count / 100 <= 10  # 9: the control endpoint, the listeners, the hooks
+        assert calls.count / 100 <= 9.1  # 9: the control endpoint, the listeners, the hooks
         tracemalloc.start()
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(1000):
@@ -185,7 +187,7 @@ def test_an_event_with_a_subscriber_costs_few_calls(tmp_path: Path) -> None:
             with Calls() as calls:
                 for _ in range(100):
                     arbiter.publish(event)
-            assert calls.count / 100 <= 54  # 45 with Python 3.11, 44 with 3.13
+            assert calls.count / 100 <= 50  # 45 with Python 3.11, 44 with 3.13
 
     _play(tmp_path, scene, count=1)
 
@@ -209,7 +211,7 @@ def test_a_request_costs_few_calls_and_turns_of_the_loop(tmp_path: Path) -> None
         before = turns.turns
         with Calls() as calls:
             await asyncio.to_thread(_ask, tmp_path, 100)
-        assert calls.count / 100 <= 240  # 206 with Python 3.11, 132 with 3.13
-        assert (turns.turns - before) / 100 <= 2.4  # 2.1 with Python 3.11, 0.2 with 3.13
+        assert calls.count / 100 <= 190  # 131 to 151: what comes together is read in one turn
+        assert (turns.turns - before) / 100 <= 1.1  # 0.1 to 0.9
 
     _play(tmp_path, scene, count=1)
