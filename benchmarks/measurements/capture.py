@@ -185,7 +185,8 @@ def _measure_trickle(count: int, rate: int, seconds: float, contestant: Contesta
             after, lasted = _state(running, pids), time.perf_counter() - begun
         written, used, switched = (late - early for early, late in zip(before, after, strict=True))
         lines = written / LINE
-        assert lines > 0, "nothing was written"
+        # On a machine that is too busy all is moved late, in large pieces, and so for little.
+        assert lines / lasted > 0.9 * count * rate, f"only {lines / lasted:.0f} lines per second were written"
         return {
             "many-writers-cpu": used / (lines / 1e6),
             "many-writers-switches": switched / lines,
