@@ -18,6 +18,7 @@ SUPERVISOR = .venv-peers/supervisor
 # Those that only benchmarks run, and what draws their plots. The packages of the system are not installed here.
 PM2 = .venv-peers/pm2
 GUNICORN = .venv-peers/gunicorn
+OURS = .venv-peers/circus-core
 PLOTS = $(VENV)/.plots-installed
 BENCH_PROGRAMS = cc:gcc s6-svscan:s6 runsvdir:runit svscan:daemontools wrk:wrk
 PEERS = $(CIRCUS019)/.requirements-installed $(STATSD)/.requirements-installed $(SUPERVISOR)/.requirements-installed
@@ -104,7 +105,7 @@ $(STATSD)/.requirements-installed: tests/peers/statsd.txt
 	else echo 'there is no npm: nothing is tested against statsd' >&2; fi
 
 bench-peers: $(CIRCUS019)/.requirements-installed $(SUPERVISOR)/.requirements-installed \
-    $(PM2)/.requirements-installed $(GUNICORN)/.requirements-installed $(PLOTS)
+    $(PM2)/.requirements-installed $(GUNICORN)/.requirements-installed $(OURS)/.requirements-installed $(PLOTS)
 	@for pair in $(BENCH_PROGRAMS); do \
 	    command -v $${pair%:*} >/dev/null || echo "not there: $${pair%:*}, apt install $${pair#*:}"; done
 
@@ -118,6 +119,13 @@ $(GUNICORN)/.requirements-installed: benchmarks/peers/gunicorn.txt
 	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(GUNICORN)
 	$(GUNICORN)/bin/python -m pip install $(INSTALL) -r $<
+	@touch $@
+
+# This checkout with what the measurements need, without the tools and plugins of $(VENV).
+$(OURS)/.requirements-installed: benchmarks/peers/circus-core.txt $(projects:%=%/pyproject.toml)
+	@test -n '$(PYTHON)' || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(OURS)
+	$(OURS)/bin/python -m pip install $(INSTALL) -r $<
 	@touch $@
 
 $(PLOTS): benchmarks/requirements.txt | $(STAMP)

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.contestants import Running, started
@@ -19,6 +18,7 @@ from benchmarks.work import Work
 __all__ = ["OLD", "OURS", "OURS_ON_IPC", "OURS_WITH_KEYS", "Circus", "free_port"]
 
 _OLD_FOLDER = Path(".venv-peers/circus-0.19/bin").absolute()
+_OUR_FOLDER = Path(".venv-peers/circus-core/bin").absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,6 @@ class Circus:
         return None if Path(self.circusd[0]).exists() else "make peers"
 
     def version(self) -> str:
-        if self.circusd[0] == sys.executable:
-            return version("circus-core")
         lines = subprocess.run([*self.circusd, "--version"], capture_output=True, text=True, check=True)
         return (lines.stdout or lines.stderr).split()[-1]
 
@@ -78,11 +76,16 @@ class Circus:
         return head + "".join(watchers) + self.sections
 
 
-OURS = Circus(
-    "circus-core",
-    (sys.executable, "-m", "circus_core.cli.circusd"),
-    (sys.executable, "-m", "circus_core.cli.circusctl"),
-)
+def _ours(program: str) -> tuple[str, ...]:
+    """Return a program of this checkout, of an environment with just what it needs if there is one.
+
+    That of `make dev` has all plugins and tools, and circusd looks through everything that is installed.
+    """
+    installed = _OUR_FOLDER / program
+    return (str(installed),) if installed.exists() else (sys.executable, "-m", f"circus_core.cli.{program}")
+
+
+OURS = Circus("circus-core", _ours("circusd"), _ours("circusctl"))
 OURS_ON_IPC = Circus("circus-core, ipc", OURS.circusd, OURS.circusctl, is_on_ipc=True)
 OURS_WITH_KEYS = Circus(
     "circus-core, keys", OURS.circusd, OURS.circusctl, options="auth = curve", has_keys=True
