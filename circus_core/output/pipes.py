@@ -202,7 +202,6 @@ class OutputPipe:
             self._labels,
             keep=self._tail.limit,
             is_flooded=self._flood.is_on and self._emptied is None,
-            sip=self._flood.sip,
             then=self._turn_is_over,
         )
 
@@ -215,7 +214,7 @@ class OutputPipe:
         if turn.is_over:
             self.close()
             return
-        self._flood.note(self._fd, turn.count, self._loop.time())
+        self._flood.note(turn.count, self._loop.time())
         if not turn.is_empty:
             self.move()
         else:
@@ -254,10 +253,10 @@ class OutputPipe:
                 self._tail.feed(self._origin, data, now)
                 self._deliver(data, now)
             if data is None or (len(data) < READ_SIZE and self._emptied is None):
-                self._flood.note(self._fd, count, self._loop.time())
+                self._flood.note(count, self._loop.time())
                 self._was_emptied(count)  # most likely, in the second case; it will be seen when it was not
                 return
-        self._flood.note(self._fd, count, self._loop.time())
+        self._flood.note(count, self._loop.time())
         self.watch()
 
     def _deliver(self, data: bytes, now: float) -> None:

@@ -254,7 +254,6 @@ class SinkRunner:
         *,
         keep: int,
         is_flooded: bool,
-        sip: int,
         then: Callable[[Turn], None],
     ) -> Turn:
         """Let the sink take from a pipe for one turn. Only if takes_pipes.
@@ -262,11 +261,10 @@ class SinkRunner:
         Args:
             keep: how many of the last bytes are wanted.
             is_flooded: its writer is fast.
-            sip: bytes; less than that is not worth a call then.
             then: called when the turn is over, or was dropped.
         """
         sink = cast(TakingSink, self.sink)
-        turn = Turn(sink, fd, labels, keep=keep, is_flooded=is_flooded, sip=sip, is_alone=self._has_one_job)
+        turn = Turn(sink, fd, labels, keep=keep, is_flooded=is_flooded, is_alone=self._has_one_job)
         self._put(_Job(turn, turn=turn, then=partial(then, turn)))
         return turn
 

@@ -63,13 +63,11 @@ class Turn:
         *,
         keep: int,
         is_flooded: bool = False,
-        sip: int = SIP,
         is_alone: Callable[[], bool],
     ) -> None:
         """Args:
         keep: how many of the last bytes are wanted.
         is_flooded: when the pipe is empty more is waited for, as if much had come already.
-        sip: bytes; after less than that it pauses to let more gather.
         is_alone: tells whether nobody else waits for this sink.
         """
         self.count = 0
@@ -80,7 +78,6 @@ class Turn:
         self._labels = labels
         self._keep = keep
         self._is_flooded = is_flooded
-        self._sip = sip
         self._is_alone = is_alone
         self._parts: deque[bytes] = deque()
         self._kept = 0
@@ -131,7 +128,7 @@ class Turn:
             size = self._take()
             if size is None or not size:
                 return
-            if size < self._sip <= self.count:
+            if size < SIP <= self.count:
                 time.sleep(PAUSE)
 
     def _take(self) -> int | None:
