@@ -193,6 +193,11 @@ class GuardedSockets:
     def _close_sockets(self, *, linger: int) -> None:
         for port in self._ports:
             port.close(linger=linger)
+        self.remove_traces()
+        self._gatekeeper.close()
+
+    def remove_traces(self) -> None:
+        """Delete socket files and what notes our keys; for any thread, when the program is to end."""
         for bound in self._bound:
             bound.remove_file()
         for address in self._published:
@@ -200,7 +205,6 @@ class GuardedSockets:
                 self._keyring.forget(address)
             except KeysError as error:
                 log.warning("%s", error)
-        self._gatekeeper.close()
 
 
 class EventSocket:

@@ -103,14 +103,17 @@ class Daemon:
         finally:
             self._remove_pidfiles()
 
+    def _leave_nothing(self) -> None:
+        """Delete what is on disk, from any thread: the program ends between two arbiters."""
+        self._endpoints.remove_traces()
+        self._remove_pidfiles()
+
     def _remove_pidfiles(self) -> None:
         for pidfile in self._pidfiles.values():
             pidfile.unlink()
 
     def _run(self) -> None:
-        with self._signals.ending_at_once(
-            self._remove_pidfiles
-        ):  # a file may be a pipe that nobody writes to
+        with self._signals.ending_at_once(self._leave_nothing):  # a file may be a pipe that nobody writes to
             current = self._load()
         with asyncio.Runner() as runner:  # one loop for all, since the endpoints stay with it
             try:
@@ -156,7 +159,7 @@ class Daemon:
     def _apply(self, loaded: _Loaded) -> None:
         """Make the process what the [circus] section says. The log is opened with the umask from before."""
         if self._logs != _logs(loaded.arbiter):
-            with self._signals.ending_at_once(self._remove_pidfiles):
+            with self._signals.ending_at_once(self._leave_nothing):
                 self._open_logs(loaded.arbiter)
         os.umask(self._umask if loaded.arbiter.umask is None else loaded.arbiter.umask)
         gc.set_debug(gc.DEBUG_LEAK if loaded.arbiter.debug_gc else 0)
@@ -178,7 +181,7 @@ class Daemon:
 
     def _serve(self, loaded: _Loaded, runner: asyncio.Runner) -> bool:
         """Run one arbiter until it has ended; True if that was to make a new one."""
-        with self._signals.ending_at_once(self._remove_pidfiles):  # hosts of sockets are looked up
+        with self._signals.ending_at_once(self._leave_nothing):  # hosts of sockets are looked up
             arbiter = Arbiter(
                 loaded.config,
                 plugins=loaded.plugins,

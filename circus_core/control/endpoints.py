@@ -90,6 +90,10 @@ class ControlEndpoints:
         """Close everything, after what was sent has left or a second is over."""
         await self._sockets.close()
 
+    def remove_traces(self) -> None:
+        """Delete what they have on disk, while they are open; for any thread."""
+        self._sockets.remove_traces()
+
     def _on_message(self, frames: list[zmq.Frame]) -> None:
         identity = self._sockets.identify(frames[-1])
         if identity is not None:
@@ -127,6 +131,12 @@ class KeptEndpoints:
             return None
         kept.resume(on_request)
         return kept
+
+    def remove_traces(self) -> None:
+        """Delete what is on disk of what nobody has taken, since the program ends here; for any thread."""
+        kept = self._kept
+        if kept is not None:
+            kept.remove_traces()
 
     async def close(self) -> None:
         """Close what nobody has taken."""

@@ -68,6 +68,7 @@ def test_every_figure_of_ours_has_a_value(results: list[dict[str, Any]]) -> None
             if name.startswith("circus-core")
         ]
         for result in results
+        if not any(sentence.startswith("circus-core") for sentence in result["missing"])
         for figure in result["figures"]
     }
     assert ours

@@ -16,10 +16,10 @@ from pathlib import Path
 from tests.embedders.programs.waiting import children, free_ports, until
 
 WORKER = """\
-import socket, sys
+import signal, socket, sys
 listener = socket.socket(fileno=int(sys.argv[1]))
 print(listener.getsockname(), flush=True)
-listener.accept()
+signal.pause()
 """
 
 
