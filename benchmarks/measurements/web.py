@@ -144,7 +144,8 @@ def _entrants(quiet: int, reloading: int) -> Iterator[Entrant]:
     }
     version = "" if lacking else f"gunicorn {_version()}"
     for name, (server, missing) in servers.items():
-        yield Entrant(name, partial(_measure, server, quiet, reloading), missing, version)
+        told = version if name.startswith("gunicorn") else ""  # the others have told theirs
+        yield Entrant(name, partial(_measure, server, quiet, reloading), missing, told)
 
 
 def _measure(server: _Server, quiet: int, reloading: int) -> Mapping[str, float]:
