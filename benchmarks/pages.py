@@ -64,7 +64,8 @@ def _machine(report: Report) -> Iterator[str]:
         yield f"| {name} | {value} |"
     yield f"| measured | {' to '.join(dict.fromkeys((dates[0], dates[-1])))} |"
     yield f"| load average before each contest | {loads[0]:g} to {loads[-1]:g} |"
-    versions = {name: version for each in report.results for name, version in each.versions.items()}
+    told = [pair for each in report.results for pair in each.versions.items()]
+    versions = dict(told) | {name: version for name, version in told if version}
     yield f"| took part | {', '.join(f'{name} {version}'.strip() for name, version in versions.items())} |"
     missing = dict.fromkeys(sentence for each in report.results for sentence in each.missing)
     if missing:
