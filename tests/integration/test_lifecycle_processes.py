@@ -168,20 +168,21 @@ def test_without_respawn_the_watcher_stops_when_none_is_left(circusd: Start) -> 
 
 
 def test_a_final_exit_is_not_replaced_and_any_other_one_is(circusd: Start, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "status")
-    cmd = f"sh -c 'read status < {tmp_path}/status; exit $status'"
+    for wid in ("1", "2"):
+        os.mkfifo(tmp_path / wid)
+    cmd = f"sh -c 'read status < {tmp_path}/$(circus.wid); exit $status'"
     daemon = circusd(f"[watcher:w]\ncmd = {cmd}\nfinal_exits = 0, 7\nnumprocesses = 2\n")
     w = daemon.watcher("w")
     w.until_pids(2)
     for status, left in (("3", 2), ("7", 1)):
         place = daemon.events.last
-        (tmp_path / "status").write_text(f"{status}\n")
+        (tmp_path / "1").write_text(f"{status}\n")
         reaped = daemon.events.wait("w", "reap", after=place)[0]
         assert reaped.payload["exit_code"] == int(status)
         w.until_pids(left)
     assert w.status() == "active"
     daemon.call("set", name="w", options={"final_exits": [3]}, waiting=True)
-    (tmp_path / "status").write_text("3\n")
+    (tmp_path / "2").write_text("3\n")
     w.until("stopped")
     assert "final_exits" in w.reason()
 
