@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -77,14 +78,7 @@ def _growth(counts: tuple[int, ...], who: tuple[Contestant, ...], rest: float) -
 
 
 def _measure_idle(count: int, seconds: float, rest: float, contestant: Contestant) -> Mapping[str, float]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        RollCall(Path(folder)) as roll_call,
-        contestant.running(Work(command=roll_call.command, count=count)) as running,
-    ):
-        roll_call.wait_for(count)
-        time.sleep(rest)
-        pids = running.own_processes()
+    with _at_rest(count, rest, contestant) as pids:
         before = proc.cpu_seconds(pids), proc.switches(pids)
         time.sleep(seconds)
         return {
@@ -106,6 +100,13 @@ def _measure_growth(
 
 
 def _private(count: int, rest: float, contestant: Contestant) -> int:
+    with _at_rest(count, rest, contestant) as pids:
+        return proc.private(pids)
+
+
+@contextmanager
+def _at_rest(count: int, rest: float, contestant: Contestant) -> Iterator[list[int]]:
+    """Yield the pids of its own side, when all processes have run for `rest` seconds."""
     with (
         tempfile.TemporaryDirectory() as folder,
         RollCall(Path(folder)) as roll_call,
@@ -113,4 +114,4 @@ def _private(count: int, rest: float, contestant: Contestant) -> int:
     ):
         roll_call.wait_for(count)
         time.sleep(rest)
-        return proc.private(running.own_processes())
+        yield running.own_processes()
