@@ -134,7 +134,7 @@ def test_a_process_that_does_not_even_end_by_sigkill_is_told_of_in_bounded_time(
     daemon.folder.joinpath("immortal.py").write_text(IMMORTAL)
     daemon.write_ini(f"""
         [watcher:w]
-        cmd = sh -c "trap '' TERM; touch deaf; while :; do sleep 1; done"
+        cmd = sh -c "trap '' TERM; touch deaf; exec sleep 1000"
         working_dir = {daemon.folder}
         backend = immortal.Backend
         graceful_timeout = 0.1
