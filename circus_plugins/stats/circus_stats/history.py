@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypedDict
 
-__all__ = ["ACTIVITY", "FIGURES", "HOUR", "MOST_VALUES", "History", "Past", "Ring", "Rings", "TooMuchError"]
+__all__ = ["ACTIVITY", "FIGURES", "HOUR", "MOST_VALUES", "History", "Past", "Ring", "Rings"]
 
 FIGURES: Final = ("cpu", "mem", "rss", "processes", "threads", "fds", "read_rate", "write_rate")
 """What is remembered of a watcher: sums over its processes and all their descendants."""
@@ -21,7 +21,8 @@ ACTIVITY: Final = ("reads", "connections", "waiting")
 HOUR: Final = 3600
 
 MOST_VALUES: Final = 250_000
-"""In one answer: about 2 MB, which the daemon reads and writes within some hundredths of a second."""
+"""In one answer: about 2 MB, which the daemon reads and writes within some hundredths of a second. Of more,
+several neighbours are told as their mean, at least one value of each series."""
 
 _FINE: Final = (1, 120)
 _COARSE: Final = (10, 360)
@@ -31,10 +32,6 @@ _MOST_GONE: Final = 200
 """Watchers that are remembered though they have no processes; those that ended first make room."""
 
 _NOTHING: Final = math.nan
-
-
-class TooMuchError(ValueError):
-    """More values than one answer may have; the argument is how many."""
 
 
 class Past(TypedDict):
@@ -77,26 +74,29 @@ class Ring:
             if value is not None:
                 ring[index] = value if math.isnan(before) else before + (value - before) / self._looks
 
-    def size(self, seconds: float, series: Collection[str]) -> int:
-        """Return how many values `past` has."""
-        return self._count(seconds) * len(self._values.keys() & set(series))
+    def past(
+        self, now: float, seconds: float, series: Collection[str], merged: int = 1
+    ) -> dict[str, list[float | None]]:
+        """Return the values of the slots that ended within the last `seconds`, oldest first.
 
-    def past(self, now: float, seconds: float, series: Collection[str]) -> dict[str, list[float | None]]:
-        """Return the values of the slots that ended within the last `seconds`, oldest first."""
-        last = int(now // self.step)
-        count = self._count(seconds)
+        Args:
+            merged: so many neighbours are told as one, their mean.
+        """
+        last = int(now // self.step) // merged
+        first = last - self.count(seconds, merged) + 1
         return {
-            name: [self._value(ring, slot) for slot in range(last - count + 1, last + 1)]
+            name: _means(self._between(ring, first * merged, (last + 1) * merged), merged)
             for name, ring in self._values.items()
             if name in series
         }
 
+    def count(self, seconds: float, merged: int = 1) -> int:
+        """Return how many values `past` has of each series."""
+        return min(math.ceil(self._slots / merged), max(1, math.ceil(seconds / (self.step * merged))))
+
     def is_over(self, now: float) -> bool:
         """Tell whether all that is in it is too old to be shown."""
         return self._newest is None or int(now // self.step) - self._newest >= self._slots
-
-    def _count(self, seconds: float) -> int:
-        return min(self._slots, max(1, math.ceil(seconds / self.step)))
 
     def _open(self, slot: int) -> None:
         """Begin a slot; those that were left out hold nothing."""
@@ -106,17 +106,27 @@ class Ring:
                 ring[skipped % self._slots] = _NOTHING
         self._newest, self._looks = slot, 0
 
-    def _value(self, ring: array[float], slot: int) -> float | None:
-        if self._newest is None or not self._newest - self._slots < slot <= self._newest:
-            return None
-        value = ring[slot % self._slots]
-        return None if math.isnan(value) else float(f"{value:.6g}")  # as many digits as four bytes hold
+    def _between(self, ring: array[float], first: int, end: int) -> array[float]:
+        """Return what is in the slots from `first` to before `end`; nothing where none is kept."""
+        if self._newest is None:
+            return array("f", [_NOTHING]) * (end - first)
+        begin, after = max(first, self._newest - self._slots + 1), min(end, self._newest + 1)
+        if begin >= after:
+            return array("f", [_NOTHING]) * (end - first)
+        left, right = begin % self._slots, after % self._slots
+        kept = ring[left:right] if left < right else ring[left:] + ring[:right]
+        return array("f", [_NOTHING]) * (begin - first) + kept + array("f", [_NOTHING]) * (end - after)
 
 
 class Rings:
-    """The past of one name: two minutes in detail, an hour coarsely."""
+    """The past of one name: two minutes in detail, an hour coarsely.
+
+    Attributes:
+        series: names of what is remembered.
+    """
 
     def __init__(self, series: Sequence[str]) -> None:
+        self.series = frozenset(series)
         self._fine = Ring(*_FINE, series)
         self._coarse = Ring(*_COARSE, series)
 
@@ -124,14 +134,18 @@ class Rings:
         self._fine.put(now, values)
         self._coarse.put(now, values)
 
-    def past(self, now: float, wall: float, seconds: float, series: Collection[str]) -> Past:
-        """Return the last `seconds` as finely as they are known; `wall` is `now` since the epoch."""
-        ring = self._ring(seconds)
-        return {"step": ring.step, "end": round(wall, 3), "series": ring.past(now, seconds, series)}
+    def past(self, now: float, wall: float, seconds: float, series: Collection[str], most: int) -> Past:
+        """Return the last `seconds` as finely as they are known; `wall` is `now` since the epoch.
 
-    def size(self, seconds: float, series: Collection[str]) -> int:
-        """Return how many values `past` has."""
-        return self._ring(seconds).size(seconds, series)
+        Args:
+            most: values of each series.
+        """
+        ring = self._ring(seconds)
+        merged = 1
+        while ring.count(seconds, merged) > max(1, most):
+            merged += 1
+        values = ring.past(now, seconds, series, merged)
+        return {"step": ring.step * merged, "end": round(wall, 3), "series": values}
 
     def is_over(self, now: float) -> bool:
         return self._coarse.is_over(now)
@@ -175,13 +189,21 @@ class History:
         seconds: float = HOUR,
         series: Collection[str] = FIGURES + ACTIVITY,
     ) -> dict[str, Past]:
-        """Return the past of a name, or of all, by name.
-
-        Raises:
-            TooMuchError: that would be more than MOST_VALUES.
-        """
+        """Return the past of a name, or of all, by name; the more it is, the coarser."""
         chosen = [(each, rings) for each, rings in sorted(self._rings.items()) if name in (None, each)]
-        size = sum(rings.size(seconds, series) for _, rings in chosen)
-        if size > MOST_VALUES:
-            raise TooMuchError(size)
-        return {each: rings.past(now, wall, seconds, series) for each, rings in chosen}
+        told = sum(len(rings.series.intersection(series)) for _, rings in chosen)
+        most = MOST_VALUES // max(1, told)
+        return {each: rings.past(now, wall, seconds, series, most) for each, rings in chosen}
+
+
+def _means(values: array[float], merged: int) -> list[float | None]:
+    return [_mean(values[at : at + merged]) for at in range(0, len(values), merged)]
+
+
+def _mean(values: array[float]) -> float | None:
+    """Return the mean of what is known, with as many digits as four bytes hold."""
+    total, count = sum(values), len(values)
+    if math.isnan(total):
+        known = [value for value in values if not math.isnan(value)]
+        total, count = sum(known), len(known)
+    return float(f"{total / count:.6g}") if count else None

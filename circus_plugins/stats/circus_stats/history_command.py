@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from circus_core import CircusError, Command, MessageError, size_text
 from circus_core.commands import ControlledArbiter, Option, Properties, Result, Word
-from circus_stats.history import ACTIVITY, FIGURES, HOUR, MOST_VALUES, TooMuchError
+from circus_stats.history import ACTIVITY, FIGURES, HOUR
 from circus_stats.names import HISTORY_VARIABLE, WATCHER
 
 __all__ = ["HistoryCommand", "HistoryRequest", "HistoryResult"]
@@ -59,8 +59,8 @@ class HistoryCommand(Command[HistoryRequest, HistoryResult]):
     mem are percent, rss is bytes, read_rate and write_rate are bytes per second; all are sums over the
     processes of the watcher and their descendants. reads (arrivals per second),
     connections and waiting are about all sockets. Up to 120
-    seconds are told second by second, more in steps of ten seconds. At most 250000 values are told at once.
-    Needs statsd = True.
+    seconds are told second by second, more in steps of ten seconds; of very many watchers at once the steps
+    are longer, so that an answer has no more than 250000 values. Needs statsd = True.
     """
 
     name = "history"
@@ -87,11 +87,6 @@ class HistoryCommand(Command[HistoryRequest, HistoryResult]):
         question = {"name": request.name, "seconds": request.seconds, "series": request.series}
         try:
             reply = await ask_history(_address(arbiter), question)
-        except TooMuchError as error:
-            raise MessageError(
-                f"these are {error.args[0]} values, and one answer has at most {MOST_VALUES}: "
-                "name a watcher, or ask for fewer seconds or series"
-            ) from error
         except (OSError, TimeoutError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error) or "no answer in time").lower()
             raise CircusError(

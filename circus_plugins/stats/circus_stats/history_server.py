@@ -1,7 +1,7 @@
 """Answers the daemon about the past, at an abstract name that only our user and root may use.
 
 A question is one line of JSON, `{"name": null, "seconds": 3600, "series": null}`, the answer another,
-`{"histories": {...}}` or `{"too_much": 300000}`; then the connection ends.
+`{"histories": {...}}`; then the connection ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from circus_stats.history import ACTIVITY, FIGURES, HOUR, History, TooMuchError
+from circus_stats.history import ACTIVITY, FIGURES, HOUR, History
 
 __all__ = ["ask_history", "is_one_of_us", "serve_history"]
 
@@ -59,7 +59,6 @@ async def ask_history(name: str, question: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         OSError: it is not there, or not one of us.
         TimeoutError: it does not answer.
-        TooMuchError: so much is not told at once.
         ValueError: that is no answer.
     """
     async with asyncio.timeout(_PATIENCE):
@@ -71,8 +70,6 @@ async def ask_history(name: str, question: Mapping[str, Any]) -> dict[str, Any]:
             reply = json.loads(await reader.readline())
         finally:
             writer.close()
-    if isinstance(reply, dict) and "too_much" in reply:
-        raise TooMuchError(reply["too_much"])
     if not isinstance(reply, dict) or not isinstance(reply.get("histories"), dict):
         raise ValueError("this is no history")
     return reply
@@ -90,14 +87,11 @@ def _answer(history: History, line: bytes) -> bytes:
     if not isinstance(question, dict):
         raise ValueError("a question is an object")
     series = question.get("series") or FIGURES + ACTIVITY
-    try:
-        histories = history.past(
-            time.monotonic(),
-            time.time(),
-            name=question.get("name"),
-            seconds=float(question.get("seconds") or HOUR),
-            series=[str(each) for each in series],
-        )
-    except TooMuchError as error:
-        return json.dumps({"too_much": error.args[0]}).encode() + b"\n"
+    histories = history.past(
+        time.monotonic(),
+        time.time(),
+        name=question.get("name"),
+        seconds=float(question.get("seconds") or HOUR),
+        series=[str(each) for each in series],
+    )
     return json.dumps({"histories": histories}).encode() + b"\n"

@@ -24,7 +24,7 @@ from circus_core import (
 )
 from circus_stats.client import AsyncStatsClient
 from circus_stats.payloads import Message
-from circus_stats.top.figures import clean, number_of
+from circus_stats.top.figures import clean, number_of, whole_of
 from circus_stats.top.known import PAST, key_of
 from circus_stats.top.model import STATS_WATCHER, Model
 from circus_stats.top.settings import Settings
@@ -272,8 +272,8 @@ class Session:
         except CallError:
             return
         for name, past in _mapping(reply, "histories").items():
-            series = _mapping(past, "series")
-            cpu, mem = _known(series.get("cpu")), _known(series.get("mem"))
+            series, step = _mapping(past, "series"), whole_of(past.get("step"))
+            cpu, mem = _known(series.get("cpu"), step), _known(series.get("mem"), step)
             self.model.apply_past(name, cpu, mem)
 
     async def _hear_events(self, events: Any) -> None:
@@ -394,11 +394,16 @@ def _mapping(reply: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _known(values: object) -> list[float | None]:
-    """Return the numbers of a series without the time before the first and after the last."""
+def _known(values: object, step: int | None) -> list[float | None]:
+    """Return a number for each second, without the time before the first and after the last.
+
+    Args:
+        step: seconds that each value is about.
+    """
     found = [number_of(value) for value in values] if isinstance(values, list) else []
     known = [at for at, value in enumerate(found) if value is not None]
-    return found[known[0] : known[-1] + 1] if known else []
+    told = found[known[0] : known[-1] + 1] if known else []
+    return [value for value in told for _ in range(min(step or 1, PAST))]
 
 
 def _first(errors: BaseExceptionGroup[CircusError]) -> BaseException:
