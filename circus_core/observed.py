@@ -100,6 +100,9 @@ class Observed:
         backoffs: by worker number.
         failed_spawns: failed spawns in a row that count against max_retry, over all workers.
         lost: processes that ended and are not to be replaced (respawn = False, on_demand).
+        stillborn: why the first of a new generation, which is not to be replaced, ended at once while older
+            ones run; empty if none did.
+        unfilled: places that stay empty, since what should have come there by a reload could not be started.
         demanded: a connection waits on a socket of an on_demand watcher.
     """
 
@@ -111,6 +114,8 @@ class Observed:
     backoffs: dict[int, Backoff] = field(default_factory=dict)
     failed_spawns: int = 0
     lost: int = 0
+    stillborn: str = ""
+    unfilled: int = 0
     demanded: bool = False
     _serials: count[int] = field(default_factory=count)
 
@@ -123,12 +128,14 @@ class Observed:
         self.report(WatcherEvent.START_REQUESTED)
         self.cycle = cycle
         self.hold = True
-        self.lost = 0
+        self.lost = self.unfilled = 0
+        self.stillborn = ""
 
     def forgive(self) -> None:
         """Forget failures: the next tries are made at once."""
         self.backoffs.clear()
-        self.failed_spawns = 0
+        self.failed_spawns = self.unfilled = 0
+        self.stillborn = ""
         self.next_spawn = 0.0
 
     def begin_stop(self) -> None:
@@ -222,32 +229,49 @@ class Observed:
 
         `replace`: a successor is spawned without being asked for (respawn). The first quick death in a
         row is answered at once, the following ones with a growing delay; so is a death of one that had not
-        come up yet, however long it took.
+        come up yet, however long it took. One without a successor that dies so is no loss while older ones
+        run: the reload has failed.
         """
         unasked = worker.state is not ProcessState.STOPPING
         worker.state = advance_process(worker.state, ProcessEvent.REAPED)
         del self.workers[worker.wid]
         if not unasked:
             return None
-        self.lost += not replace
         lived = now - worker.started if worker.started is not None else 0.0
-        if lived >= QUICK_DEATH and has_come_up:
+        is_quick = lived < QUICK_DEATH or not has_come_up
+        if is_quick and not replace and self._runs_older(worker.generation):
+            self.stillborn = reason
+        else:
+            self.lost += not replace
+        if not is_quick:
             self.backoffs.pop(worker.wid, None)
             return None
         failures = self._failures(worker.wid) + 1
         delay = 0.0 if failures == 1 else retry_delay(failures - 1, jitter=jitter)
         return self._back_off(worker.wid, now, delay, failures, reason, came_up=True)
 
-    def adopt(self, generation: int) -> None:
-        """What runs counts as this generation, though it is older: nothing newer could be spawned."""
+    def adopt(self, generation: int, *, wanted: int) -> None:
+        """What runs counts as this generation, though it is older: nothing newer could be started.
+
+        `wanted`: how many should run. Nothing is tried for those that are missing: in the end, that would
+        take down what runs.
+        """
         for worker in self.workers.values():
             worker.generation = generation
-        self.failed_spawns = 0
+        missing = wanted - sum(worker.is_live for worker in self.workers.values())
+        self.backoffs.clear()
+        self.failed_spawns, self.stillborn = 0, ""
+        self.unfilled += max(0, missing)
 
     def resized(self, change: int) -> None:
         """The wanted number changed by so many; processes that were not replaced count as removed first."""
         if change < 0:
-            self.lost = max(0, self.lost + change)
+            empty = min(self.unfilled, -change)
+            self.unfilled -= empty
+            self.lost = max(0, self.lost + change + empty)
+
+    def _runs_older(self, generation: int) -> bool:
+        return any(w.is_live and w.generation < generation for w in self.workers.values())
 
     def _failures(self, wid: int) -> int:
         last = self.backoffs.get(wid)

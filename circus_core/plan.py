@@ -105,7 +105,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class AbandonReload:
-    """The new generation can't be spawned: what runs is kept."""
+    """The new generation can't be started: what runs is kept, and no other tried."""
 
     reason: str
 
@@ -206,8 +206,11 @@ def plan(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
 
 
 def wanted(desired: Desired, seen: Observed) -> int:
-    """Return how many processes should run now: numprocesses less those that ended and are not replaced."""
-    return max(0, desired.numprocesses - seen.lost)
+    """Return how many processes should run now: numprocesses less those that ended and are not replaced.
+
+    Nor are there any for which a reload was abandoned.
+    """
+    return max(0, desired.numprocesses - seen.lost - seen.unfilled)
 
 
 def most_allowed(desired: Desired, seen: Observed, policy: Policy) -> int:
@@ -283,6 +286,8 @@ def _wait_for_hook(seen: Observed, now: float) -> Plan:
 
 def _keep_up(desired: Desired, seen: Observed, policy: Policy, now: float) -> Plan:
     """STARTING or ACTIVE: bring the workers to the wanted number and generation."""
+    if seen.stillborn:
+        return Plan((AbandonReload(f"its new process ended at once: {seen.stillborn}"),))
     if 0 <= policy.max_retry <= seen.failed_spawns and seen.failed_spawns:
         return Plan((_give_up(desired, seen),))
     if (empty := _nothing_to_run(desired, seen, policy)) is not None:
@@ -319,7 +324,7 @@ def _nothing_to_run(desired: Desired, seen: Observed, policy: Policy) -> Action 
     """Nothing wanted and nothing left: a start with numprocesses 0, or all ended and none is replaced."""
     if seen.workers or wanted(desired, seen):
         return None
-    if seen.lost:
+    if seen.lost or seen.unfilled:
         return (
             BeginStop()
             if policy.on_demand

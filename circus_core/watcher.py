@@ -43,6 +43,7 @@ from circus_core.plan import (
     Stop,
     is_settled,
     plan,
+    wanted,
 )
 from circus_core.process import Process, signal_all
 from circus_core.runtime import Runtime
@@ -615,7 +616,7 @@ class Watcher:
     def _abandon_reload(self, reason: str) -> None:
         log.error("%s: reload abandoned, what runs is kept: %s", self.name, reason)
         self._reason = f"reload abandoned: {reason}"
-        self._seen.adopt(self._desired.generation)
+        self._seen.adopt(self._desired.generation, wanted=wanted(self._desired, self._seen))
 
     def _announce_state(self) -> None:
         self._crew.history.since = self._runtime.clock.wall()

@@ -69,6 +69,21 @@ def test_a_reload_into_a_program_that_crashes_ends_with_why(circusd: Start_) -> 
     assert daemon.watcher("good").pids() == before
 
 
+def test_a_reload_into_a_program_that_crashes_and_is_not_respawned_keeps_what_runs(circusd: Start_) -> None:
+    once = circusd(BROKEN + "numprocesses = 2\nrespawn = False\n").watcher("good")
+    before = once.until_pids(2)
+    once.do("set", options={"cmd": "false"})
+    abandoned = "reload abandoned: its new process ended at once: exit 1"
+    assert once.do("reload")["troubles"]["good"] == abandoned
+    assert once.pids() == before
+    assert once.do("reload", sequential=True)["troubles"]["good"] == abandoned
+    assert once.pids() == before[1:]
+    assert once.status() == "active"
+    once.do("set", options={"cmd": "sleep 1001"})
+    assert len(once.pids()) == 2
+    assert set(before).isdisjoint(once.pids())
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -161,7 +161,7 @@ class Simulator:
             case GiveUp():
                 self.desired = replace(self.desired, running=False)
             case AbandonReload():
-                self.seen.adopt(self.desired.generation)
+                self.seen.adopt(self.desired.generation, wanted=wanted(self.desired, self.seen))
             case Spawn(wid):
                 self._check_wid(wid)
                 self._check_warmup()

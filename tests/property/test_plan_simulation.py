@@ -179,6 +179,43 @@ def test_a_reload_into_a_program_that_dies_at_once_keeps_the_old_processes(numbe
     assert before <= {w.serial for w in sim.seen.workers.values()}, sim.story()
 
 
+@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize("how", Replacement)
+def test_a_reload_into_a_program_that_dies_at_once_and_is_not_respawned_is_tried_once(
+    how: Replacement, number: int
+) -> None:
+    sim = Simulator(Policy(respawn=False), World(), Desired(numprocesses=number))
+    sim.start()
+    sim.pass_time(1.0)
+    before = {w.serial for w in sim.seen.workers.values()}
+    sim.world = World(lives=(0.1,))
+    sim.reload(how)
+    sim.pass_time(60.0)
+    left = {w.serial for w in sim.seen.workers.values()}
+    assert left <= before
+    assert len(left) == number - (how is Replacement.SEQUENTIAL), sim.story()
+    assert sum(line.endswith("spawned") for line in sim.log) == number + 1, sim.story()
+    sim.world = World()
+    sim.start()
+    sim.reload(how)
+    sim.pass_time(60.0)
+    assert len(sim.seen.workers) == number, sim.story()
+
+
+@pytest.mark.parametrize("how", Replacement)
+def test_a_reload_into_a_program_that_can_not_be_spawned_is_not_tried_until_nothing_is_left(
+    how: Replacement,
+) -> None:
+    sim = Simulator(policy=Policy(max_retry=3), world=World(), desired=Desired(numprocesses=3))
+    sim.start()
+    sim.pass_time(1.0)
+    sim.world = World(spawns=(False,))
+    sim.reload(how)
+    sim.pass_time(600.0)
+    assert len(sim.seen.workers) == 3 - (how is Replacement.SEQUENTIAL), sim.story()
+    assert sum("failed to spawn" in line for line in sim.log) == 3
+
+
 def test_a_reload_into_a_program_that_can_not_be_spawned_keeps_the_old_processes() -> None:
     sim = Simulator(policy=Policy(max_retry=3), world=World(), desired=Desired(numprocesses=2))
     sim.start()
