@@ -293,7 +293,7 @@ class Crew:
 
     def give_up_on(self, worker: Worker) -> None:
         """It did not even end by SIGKILL."""
-        self._seen.unkillable(worker)
+        self._seen.survived_kill(worker)
         process = self._by_wid.get(worker.wid)
         if process is not None and process.returncode is None:
             log.error("%s: process %d does not even end by SIGKILL", self._owner.name, process.pid)
@@ -301,7 +301,7 @@ class Crew:
 
     def unkillable(self) -> list[int]:
         """Return the pids of those that did not even end by SIGKILL."""
-        return [pid for pid, process in self._processes.items() if process.worker.is_unkillable]
+        return [self._by_wid[wid].pid for wid in self._seen.unkillable]
 
     async def signal(
         self, process: Process, signum: int, *, then: Callable[[bool], object] = lambda sent: None

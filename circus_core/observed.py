@@ -40,7 +40,6 @@ class Worker:
         expires: when max_age is over, monotonic seconds; None for never.
         deadline: when SIGKILL is due, monotonic seconds; None unless stopping, and once it was sent.
         hopeless: when it counts as unkillable, monotonic seconds; None before SIGKILL, and once it does.
-        is_unkillable: it did not end by SIGKILL; nothing waits for it, though it may end some day.
     """
 
     wid: int
@@ -51,7 +50,6 @@ class Worker:
     expires: float | None = None
     deadline: float | None = None
     hopeless: float | None = None
-    is_unkillable: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -104,6 +102,8 @@ class Observed:
             ones run; empty if none did.
         unfilled: places that stay empty, since what should have come there by a reload could not be started.
         demanded: a connection waits on a socket of an on_demand watcher.
+        unkillable: numbers of the workers that did not end by SIGKILL; nothing waits for them, though they
+            may end some day.
     """
 
     state: WatcherState = WatcherState.STOPPED
@@ -117,6 +117,7 @@ class Observed:
     stillborn: str = ""
     unfilled: int = 0
     demanded: bool = False
+    unkillable: tuple[int, ...] = ()
     _serials: count[int] = field(default_factory=count)
 
     def report(self, event: WatcherEvent) -> None:
@@ -210,10 +211,10 @@ class Observed:
         worker.deadline = None
         worker.hopeless = now + UNKILLABLE
 
-    def unkillable(self, worker: Worker) -> None:
+    def survived_kill(self, worker: Worker) -> None:
         """It lives on after SIGKILL."""
         worker.hopeless = None
-        worker.is_unkillable = True
+        self.unkillable = (*self.unkillable, worker.wid)
 
     def exited(
         self,
@@ -235,6 +236,7 @@ class Observed:
         unasked = worker.state is not ProcessState.STOPPING
         worker.state = advance_process(worker.state, ProcessEvent.REAPED)
         del self.workers[worker.wid]
+        self.unkillable = tuple(wid for wid in self.unkillable if wid != worker.wid)
         if not unasked:
             return None
         lived = now - worker.started if worker.started is not None else 0.0

@@ -234,7 +234,7 @@ def is_settled(desired: Desired, seen: Observed, policy: Policy, now: float) -> 
     """
     if seen.state is WatcherState.STOPPED:
         return BeginStart() not in _start(desired, seen, policy, now).actions
-    workers = [worker for worker in seen.workers.values() if not worker.is_unkillable]
+    workers = [worker for worker in seen.workers.values() if worker.wid not in seen.unkillable]
     if seen.state is WatcherState.STOPPING:
         return not workers and bool(seen.workers) and not seen.hold
     if seen.hold or not desired.running or seen.cycle != desired.cycle:
@@ -414,7 +414,7 @@ def _due_wids(seen: Observed, room: int, limit: int, now: float) -> tuple[list[i
 def _leaving(seen: Observed, policy: Policy) -> bool:
     """Some are on their way out, and it makes sense to wait for them; a singleton waits whatever it takes."""
     gone = (w for w in seen.workers.values() if not w.is_live)
-    return any(policy.singleton or not w.is_unkillable for w in gone)
+    return any(policy.singleton or w.wid not in seen.unkillable for w in gone)
 
 
 def _one_at_a_time(desired: Desired, seen: Observed, policy: Policy) -> bool:

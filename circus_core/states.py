@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 from circus_core.errors import IllegalTransitionError
@@ -54,8 +54,8 @@ PROCESS_TRANSITIONS: Final[Mapping[tuple[ProcessState, ProcessEvent], ProcessSta
 }
 
 
-class WatcherState(Enum):
-    """Where a watcher is; the values are the words of the `status` command."""
+class WatcherState(StrEnum):
+    """Where a watcher is; each is the word of the `status` command itself."""
 
     STOPPED = "stopped"
     STARTING = "starting"

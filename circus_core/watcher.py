@@ -140,11 +140,13 @@ class Watcher:
     @property
     def reason(self) -> str:
         """Why it is in this state, for people; empty when there is nothing to say."""
-        if unkillable := self._crew.unkillable():
-            return f"not even ended by SIGKILL: {', '.join(map(str, unkillable))}"
+        if self._seen.unkillable:
+            return f"not even ended by SIGKILL: {', '.join(map(str, self._crew.unkillable()))}"
         if self._seen.backoffs and (backoff := self._backoff_reason()):
             return backoff
-        return "on demand: waits for a connection" if self._waits_for_connection else self._reason
+        if self.config.on_demand and self._waits_for_connection:
+            return "on demand: waits for a connection"
+        return self._reason
 
     def _backoff_reason(self) -> str:
         now = self._runtime.clock.monotonic()

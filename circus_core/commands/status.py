@@ -95,9 +95,11 @@ def _painted(answer: Answer) -> Answer:
 
 
 def _states(watchers: Iterable[ControlledWatcher], *, is_single: bool) -> StatusResult:
-    found = list(watchers)
-    return StatusResult(
-        states={watcher.name: watcher.state.value for watcher in found},
-        reasons={watcher.name: watcher.reason for watcher in found if watcher.reason},
-        is_single=is_single,
-    )
+    states: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for watcher in watchers:
+        name = watcher.name
+        states[name] = watcher.state
+        if reason := watcher.reason:
+            reasons[name] = reason
+    return StatusResult(states=states, reasons=reasons, is_single=is_single)

@@ -185,7 +185,7 @@ class Simulator:
             case GiveUpOn(wid):
                 worker = self.seen.workers[wid]
                 assert self.now == worker.hopeless, "it is given up when its time is over"
-                self.seen.unkillable(worker)
+                self.seen.survived_kill(worker)
 
     def _ask(self, hook: str) -> None:
         self._asked += 1

@@ -91,7 +91,7 @@ def test_a_process_that_does_not_even_end_by_sigkill_keeps_nobody_waiting(
     longest_hook = max(seconds for seconds, _ in world.hooks)
     sim.pass_time(longest_hook + GRACE + UNKILLABLE + 0.1)
     assert is_settled(sim.desired, sim.seen, sim.policy, sim.now), sim.story()
-    left = [worker for worker in sim.seen.workers.values() if not worker.is_unkillable]
+    left = [worker for worker in sim.seen.workers.values() if worker.wid not in sim.seen.unkillable]
     assert not left, sim.story()
 
 
