@@ -48,10 +48,13 @@ class Gate:
     def visitor(self, address: str, scheme: str, headers: Mapping[str, str]) -> Visitor:
         """Return who that is. `address` and `scheme` are those of the connection.
 
+        An address may be an IPv4 one as a socket for IPv6 and IPv4 tells it, `::ffff:127.0.0.1`.
+
         Of the addresses in X-Forwarded-For the last one counts that is not itself a trusted proxy: a client
         can write what it likes in front of it.
         """
         host = headers.get("Host", "")
+        address = _plain(address)
         if not self._is_proxy(address):
             return Visitor(address, scheme, host)
         forwarded = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",") if part.strip()]
@@ -60,7 +63,7 @@ class Gate:
             client = address
         told_scheme = headers.get("X-Forwarded-Proto", scheme).rpartition(",")[2].strip().lower()
         told_host = headers.get("X-Forwarded-Host", host).rpartition(",")[2].strip()
-        return Visitor(client, told_scheme if told_scheme in ("http", "https") else scheme, told_host)
+        return Visitor(_plain(client), told_scheme if told_scheme in ("http", "https") else scheme, told_host)
 
     def check_host(self, visitor: Visitor) -> None:
         """Raise Problem 421 if we are not called so: DNS rebinding."""
@@ -93,7 +96,7 @@ class Gate:
 
     def _is_proxy(self, address: str) -> bool:
         try:
-            found = ipaddress.ip_address(address)
+            found = ipaddress.ip_address(_plain(address))
         except ValueError:
             return False
         return any(found in network for network in self._proxies)
@@ -117,6 +120,15 @@ def _host_name(host: str) -> str | None:
     except ValueError:
         return None
     return (parts.hostname or "").rstrip(".") or None
+
+
+def _plain(address: str) -> str:
+    """Return the IPv4 address that an IPv6 one stands for; anything else as it is."""
+    try:
+        mapped = ipaddress.IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return address
+    return address if mapped is None else str(mapped)
 
 
 def _is_address(name: str) -> bool:

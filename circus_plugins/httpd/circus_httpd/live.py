@@ -31,6 +31,8 @@ _REST: Final = 4
 """Times as long as publishing took there is nothing published, however much happens."""
 
 _MOST_PAGES: Final = 128
+"""Of each role: who may only look takes no place from who may do more."""
+
 _MOST_SUBSCRIPTIONS: Final = 64
 _LONGEST_ID: Final = 64
 _LINES: Final = 500
@@ -147,7 +149,7 @@ class Live:
 
     def add(self, page: Page) -> bool:
         """Take a page in, and greet it; False if there are too many."""
-        if len(self._pages) >= _MOST_PAGES:
+        if sum(other.identity.role == page.identity.role for other in self._pages) >= _MOST_PAGES:
             return False
         self._pages.add(page)
         page.tell(

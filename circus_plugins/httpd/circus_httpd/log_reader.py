@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,7 +13,6 @@ from circus_httpd.problems import Problem
 
 __all__ = ["LogFilter", "as_text", "follow_lines", "iter_pages", "read_lines"]
 
-_MOST_PAGES: Final = 200
 _WAIT: Final = 20.0
 _GRACE: Final = 5.0
 _GATHER: Final = 0.2
@@ -37,16 +37,25 @@ class LogFilter:
         return self._wid in (None, line["wid"]) and self._search in str(line["message"]).casefold()
 
 
-async def iter_pages(daemon: Daemon, **wanted: Any) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield all that is remembered, answer by answer of `logs`. Raises Problem."""
-    cursor: Any = None
-    for _ in range(_MOST_PAGES):
-        about = wanted if cursor is None else {**wanted, "lines": None, "after": cursor}
-        page = await daemon.ask("logs", **about, unfinished=True)
+async def iter_pages(
+    daemon: Daemon, *, watcher: str | None, stream: str | None, lines: int | None
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield what is remembered, or the last lines of it, answer by answer of `logs`. Raises Problem.
+
+    What comes meanwhile is left out sooner or later: of who writes faster than we read there is no end.
+    """
+    about: dict[str, Any] = {"name": watcher, "stream": stream}
+    end = (await daemon.ask("logs", **about, lines=0))["cursor"]
+    page = await daemon.ask("logs", **about, lines=lines, unfinished=True)
+    yield page
+    while page["more"] and not _has_reached(page["cursor"], end):
+        page = await daemon.ask("logs", **about, after=page["cursor"], unfinished=True)
         yield page
-        cursor = page["cursor"]
-        if not page["more"]:
-            return
+
+
+def _has_reached(cursor: Mapping[str, list[int]], end: Mapping[str, list[int]]) -> bool:
+    """Compare places by watcher: generation, offset. One that was removed is not waited for."""
+    return all(cursor.get(name, place) >= place for name, place in end.items())
 
 
 async def read_lines(
@@ -55,14 +64,14 @@ async def read_lines(
     """Return a `LogPage` with the last `most` lines that fit. Raises Problem."""
     # One more than wanted tells whether there are more.
     asked = None if filter_ else most + 1
-    lines: list[Line] = []
-    lost: dict[str, int] = {}
+    lines: deque[Line] = deque(maxlen=most + 1)
+    lost: Counter[str] = Counter()
     missing: dict[str, str] = {}
-    async for page in iter_pages(daemon, name=watcher, stream=stream, lines=asked):
-        lines += [line for line in page["lines"] if filter_.fits(line)]
+    async for page in iter_pages(daemon, watcher=watcher, stream=stream, lines=asked):
+        lines.extend(filter(filter_.fits, page["lines"]))
         lost.update(page["lost"])
         missing.update(page["missing"])
-    return {"lines": lines[-most:], "lost": lost, "missing": missing, "cut": len(lines) > most}
+    return {"lines": list(lines)[-most:], "lost": dict(lost), "missing": missing, "cut": len(lines) > most}
 
 
 async def follow_lines(

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import tornado.web
 import tornado.websocket
@@ -47,6 +48,7 @@ _SECURITY: Final = {
 }
 _STATIC: Final = Path(str(files("circus_httpd"))) / "static"
 _MONTH: Final = 30 * 86400
+_PRINTED: Final = " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}~"
 _NOT_BUILT: Final = """<!doctype html>
 <meta charset="utf-8"><title>circushttpd</title>
 <h1>circushttpd runs</h1>
@@ -106,7 +108,9 @@ def make_application(services: Services) -> tornado.web.Application:
 def _log(handler: tornado.web.RequestHandler) -> None:
     """Log what changed something, without queries, and what we did wrong."""
     status, request = handler.get_status(), handler.request
-    line = f"{request.method} {request.path[:500]} {status} {request.request_time() * 1000:.0f} ms"
+    # Quoted: a stranger's control characters would reach the terminal of who reads the log.
+    asked = quote(f"{request.method} {request.path[:500]}", safe=_PRINTED)
+    line = f"{asked} {status} {request.request_time() * 1000:.0f} ms"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in (501, 503, 504):
         _logger.error("%s", line)
     elif request.method in ("GET", "HEAD"):
@@ -252,7 +256,7 @@ class _ApiHandler(_Checked):
         daemon = self.services.operations.daemon(params["daemon"])
         wanted = LogFilter(wid=params.get("wid"), search=params.get("search"))
         pages = iter_pages(
-            daemon, name=params.get("watcher"), stream=params.get("stream"), lines=params.get("lines")
+            daemon, watcher=params.get("watcher"), stream=params.get("stream"), lines=params.get("lines")
         )
         has_begun = False
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from circus_httpd.access import Identity
+from circus_httpd.daemons import Daemons
+from circus_httpd.live import Live, Page
+from circus_httpd.tokens import Role
 
 from .dashboards import Visitor, by_hand, tokens_in
 
@@ -68,6 +74,23 @@ def _ask(connection: HTTPConnection, token: str) -> int:
     response = connection.getresponse()
     response.read()
     return response.status
+
+
+def test_who_may_only_look_takes_no_page_from_who_may_do_more() -> None:
+    async def run() -> list[bool]:
+        async def write(text: str) -> None: ...
+
+        live = Live(Daemons(lambda: None), is_valid=lambda identity: True)
+
+        def add(role: Role) -> bool:
+            return live.add(Page(Identity(role), write, lambda code, reason: None))
+
+        taken = [add("read") for _ in range(129)]
+        taken.append(add("full"))
+        await live.close()
+        return taken
+
+    assert asyncio.run(run()) == [True] * 128 + [False, True]
 
 
 def test_head_is_answered_as_get_is_without_a_body(tmp_path: Path) -> None:

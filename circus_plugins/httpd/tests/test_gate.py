@@ -103,6 +103,15 @@ def test_a_trusted_proxy_is_believed_but_not_what_came_before_it() -> None:
     assert GATE.visitor("10.9.9.9", "http", FORWARDED) == Visitor("203.0.113.9", "https", "dash.example.org")
 
 
+def test_an_ipv4_address_is_the_same_at_a_socket_for_both() -> None:
+    """As at `httpd_host = ::`, which takes IPv4 too."""
+    mapped = {**FORWARDED, "X-Forwarded-For": "::ffff:203.0.113.9, ::ffff:10.1.2.3"}
+    for headers in (FORWARDED, mapped):
+        visitor = GATE.visitor("::ffff:10.9.9.9", "http", headers)
+        assert visitor == Visitor("203.0.113.9", "https", "dash.example.org")
+    assert GATE.visitor("::ffff:192.0.2.1", "http", FORWARDED).address == "192.0.2.1"
+
+
 def test_what_is_no_address_is_nobody() -> None:
     assert GATE.visitor("10.9.9.9", "http", {"Host": "x", "X-Forwarded-For": "y" * 999}).address == "10.9.9.9"
 
