@@ -17,10 +17,15 @@ interface ButtonProps {
   hasFocus?: boolean;
 }
 
-/** A button that can't be pressed again while what it does is under way. */
+/**
+ * A button that can't be pressed again while what it does is under way. With another icon or label it does something else: a `Stop`
+ * that was a `Start` can be pressed at once.
+ */
 export function Button(props: ButtonProps): JSX.Element {
   const { onClick, icon, children, label, look = "plain", disabled = false, pressed, type = "button" } = props;
-  const [isBusy, setBusy] = useState(false);
+  const what = `${icon} ${label}`;
+  const [underWay, setUnderWay] = useState<string | null>(null);
+  const isBusy = underWay === what;
   const isThere = useRef(true);
   useEffect(() => {
     isThere.current = true;
@@ -32,11 +37,11 @@ export function Button(props: ButtonProps): JSX.Element {
     if (isBusy) return;
     const done = onClick?.();
     if (!(done instanceof Promise)) return;
-    setBusy(true);
+    setUnderWay(what);
     try {
       await done;
     } finally {
-      if (isThere.current) setBusy(false);
+      if (isThere.current) setUnderWay((now) => (now === what ? null : now));
     }
   };
   return (
