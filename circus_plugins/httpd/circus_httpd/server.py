@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
@@ -34,6 +35,7 @@ _LONGEST_BODY: Final = 1 << 20
 _LONGEST_HEADERS: Final = 1 << 16
 _IDLE: Final = 120.0
 _END: Final = 3.0
+_TRIES: Final = 10
 
 
 class ListenError(CircusError):
@@ -164,13 +166,24 @@ def _listening(settings: Settings) -> list[socket.socket]:
     if settings.fd is not None:
         return [_inherited(settings.fd)]
     try:
-        return bind_sockets(settings.port, settings.host or None)
+        return _bound(settings.port, settings.host or None)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ListenError(
             f"can't listen at {settings.host}:{settings.port}: {reason}; choose another place with --host "
             "and --port, or httpd_host and httpd_port"
         ) from error
+
+
+def _bound(port: int, host: str | None) -> list[socket.socket]:
+    """Listen at all addresses of a host. Port 0: one that is free at the first may be taken at the next."""
+    for _ in range(_TRIES if port == 0 else 0):
+        try:
+            return bind_sockets(port, host)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return bind_sockets(port, host)
 
 
 def _inherited(fd: int) -> socket.socket:
