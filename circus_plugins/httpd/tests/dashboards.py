@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from circus_core.testing import Daemon, until
 
-__all__ = ["Answer", "Dashboard", "Visitor", "by_hand", "tokens_in"]
+__all__ = ["Answer", "Dashboard", "Visitor", "by_hand", "quiet_port", "tokens_in"]
 
 
 def tokens_in(folder: Path) -> dict[str, str]:
@@ -104,11 +105,21 @@ class Dashboard:
     def __init__(self, daemon: Daemon, state: Path) -> None:
         self.daemon = daemon
         self.state = state
-        until(lambda: "the dashboard is at" in daemon.log(), daemon.log)
+        until(lambda: "the dashboard is at" in daemon.log(), daemon.log, deadline=60)
         self.url = _url_in(daemon.log())
         self.full = Visitor(self.url, tokens_in(state)["full"])
         self.read = Visitor(self.url, tokens_in(state)["read"])
         self.nobody = Visitor(self.url)
+        until(lambda: self.read.get("/api/daemons/main").status == 200, daemon.log)  # it has found the daemon
+
+
+def quiet_port() -> int:
+    """Return a free port that no other program gets by chance: the system gives those from 32768 on."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _url_in(log: str) -> str:

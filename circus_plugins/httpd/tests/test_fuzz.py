@@ -24,6 +24,7 @@ graceful_timeout = 1
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(280)
 def test_every_answer_is_one_that_was_described(tmp_path: Path) -> None:
     with ExitStack() as stack:
         dashboard = start(tmp_path / "d", stack, SECTIONS)
@@ -38,7 +39,7 @@ def test_every_answer_is_one_that_was_described(tmp_path: Path) -> None:
             *("--exclude-operation-id", "forget", "--exclude-operation-id", "removeWatcher"),
             *("--no-color", "--suppress-health-check", "all"),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=110, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path)
         print(done.stdout[-16000:])
         assert done.returncode == 0, done.stderr[-2000:]
         assert dashboard.full.get("/api/daemons/main").json["state"] == "up"

@@ -49,6 +49,8 @@ def test_the_commands_of_the_page_do_what_they_say(tmp_path: Path) -> None:
         dashboard = start(tmp_path / "d", stack, SECTIONS, with_figures=True)
         daemon = dashboard.daemon
         daemon.watcher("web").until("active")
+        logs = "/api/daemons/main/logs?watcher=web"
+        until(lambda: len(dashboard.read.get(logs).json["lines"]) >= 2)
         script = block("sh").replace("http://localhost:8080/", dashboard.url)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(

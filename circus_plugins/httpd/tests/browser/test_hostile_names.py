@@ -85,7 +85,7 @@ def test_a_watcher_is_shown_and_works_whatever_it_is_called(
     for tab in ("Options", "Sockets & hooks", "Events", "Logs"):
         visit.page.get_by_role("tab", name=tab).click()
         expect(visit.page.get_by_role("tabpanel", name=tab)).to_be_visible()
-    assert visit.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    visit.fits()
     assert _is_unharmed(visit)
 
 
@@ -100,7 +100,7 @@ def test_lists_show_them_as_they_are(visit: Visit) -> None:
     expect(visit.page.get_by_role("list").get_by_text("__proto__").first).to_be_visible()
     visit.place("Logs")
     options = visit.page.get_by_label("Watcher", exact=True).locator("option")
-    assert set(NAMES) <= set(options.evaluate_all("all => all.map(each => each.value)"))
+    until(lambda: set(NAMES) <= set(options.evaluate_all("all => all.map(each => each.value)")))
     assert _is_unharmed(visit)
     for place in ("Sockets", "Daemons", "Watchers"):
         visit.place(place)
@@ -130,7 +130,7 @@ def test_output_is_text(visit: Visit) -> None:
     expect(lines.get_by_text("red", exact=True)).to_have_class("ansi-fg1")
     expect(lines.get_by_role("link")).to_have_count(0)
     assert "\x1b" not in lines.inner_text()
-    assert visit.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    visit.fits()
     visit.page.get_by_role("searchbox", name="Search the output").fill("<script>")
     expect(lines.locator("mark").first).to_have_text("<script>")
     assert _is_unharmed(visit)

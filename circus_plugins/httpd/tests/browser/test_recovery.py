@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -13,7 +12,7 @@ from playwright.sync_api import expect
 
 from circus_core.testing import until
 from circus_plugins.httpd.tests.conftest import start
-from circus_plugins.httpd.tests.dashboards import Dashboard
+from circus_plugins.httpd.tests.dashboards import Dashboard, quiet_port
 
 from .visits import Visit
 
@@ -29,13 +28,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """A daemon whose dashboard comes back at the same port."""
     folder = tmp_path_factory.mktemp("d")
     with ExitStack() as stack:
-        yield start(folder, stack, SECTIONS, with_figures=True, httpd_port=_free_port())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        yield start(folder, stack, SECTIONS, with_figures=True, httpd_port=quiet_port())
 
 
 def test_figures_come_back_when_statistics_were_killed(visit: Visit, dashboard: Dashboard) -> None:
@@ -79,12 +72,13 @@ def test_the_pages_outlive_a_restart_of_the_dashboard(visit: Visit, dashboard: D
     visit.expected += ["ERR_CONNECTION", "WebSocket", "status of 50", "/history"]
     service = dashboard.daemon.watcher("circushttpd")
     expect(visit.row("web")).to_contain_text("2/2")
-    os.kill(service.pid(), signal.SIGKILL)
-    banner = visit.page.get_by_role("status").filter(has_text="The connection is broken")
-    expect(banner).to_be_visible()
-    expect(banner).to_have_count(0)
+    pid = service.pid()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: service.pids() not in ([], [pid]))
     dashboard.daemon.watcher("web").do("incr")
     expect(visit.row("web")).to_contain_text("3/3")
+    banner = visit.page.get_by_role("status").filter(has_text="The connection is broken")
+    expect(banner).to_have_count(0)
     visit.button("Stop web").click()
     visit.confirm("Stop")
     dashboard.daemon.watcher("web").until("stopped")

@@ -18,6 +18,11 @@ def _pids(dashboard: Dashboard, name: str) -> list[int]:
     return sorted(dashboard.daemon.call("list", name=name)["pids"])
 
 
+def _two_pids(dashboard: Dashboard) -> list[int]:
+    """The processes of `web`, when there are as many as there are to be."""
+    return sorted(dashboard.daemon.watcher("web").until_pids(2))
+
+
 def _status(dashboard: Dashboard, name: str) -> Any:
     return dashboard.daemon.call("status", name=name)["status"]
 
@@ -56,7 +61,7 @@ class TestOverview:
         expect(visit.row("idle")).to_contain_text("stopped")
 
     def test_cancel_does_nothing(self, visit: Visit, dashboard: Dashboard) -> None:
-        pids = _pids(dashboard, "web")
+        pids = _two_pids(dashboard)
         visit.button("Stop web").click()
         visit.confirm("Cancel")
         expect(visit.page.get_by_role("dialog")).to_have_count(0)
@@ -75,20 +80,20 @@ class TestOneWatcher:
         until(lambda: len(_pids(dashboard, "web")) == 2)
 
     def test_restart_replaces_all(self, visit: Visit, dashboard: Dashboard) -> None:
-        before = _pids(dashboard, "web")
+        before = _two_pids(dashboard)
         visit.watcher("web")
         visit.button("Restart").click()
         visit.confirm("Restart")
         until(lambda: len(_pids(dashboard, "web")) == 2 and not set(before) & set(_pids(dashboard, "web")))
 
     def test_reload_replaces_all(self, visit: Visit, dashboard: Dashboard) -> None:
-        before = _pids(dashboard, "web")
+        before = _two_pids(dashboard)
         visit.watcher("web")
         visit.button("Reload").click()
         until(lambda: len(_pids(dashboard, "web")) == 2 and not set(before) & set(_pids(dashboard, "web")))
 
     def test_a_killed_process_is_replaced(self, visit: Visit, dashboard: Dashboard) -> None:
-        pid = _pids(dashboard, "web")[0]
+        pid = _two_pids(dashboard)[0]
         visit.watcher("web")
         visit.button(f"Kill process {pid}").click()
         visit.confirm("Kill")
@@ -96,7 +101,7 @@ class TestOneWatcher:
         expect(visit.button(f"Kill process {pid}")).to_have_count(0)
 
     def test_a_signal_reaches_one_process(self, visit: Visit, dashboard: Dashboard) -> None:
-        first, second = _pids(dashboard, "web")
+        first, second = _two_pids(dashboard)
         visit.watcher("web")
         visit.button(f"Send a signal to {first}").click()
         visit.page.get_by_label("Signal", exact=True).fill("STOP")

@@ -19,6 +19,7 @@ from playwright.sync_api import (
     expect,
 )
 
+from circus_core.testing import until
 from circus_plugins.httpd.tests.dashboards import Dashboard, tokens_in
 
 __all__ = ["DESKTOP", "FLAGS", "PATIENCE_MS", "Lounge", "Role", "Visit"]
@@ -36,7 +37,13 @@ FLAGS: Final = (
 """What the browser is started with."""
 
 DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
-PATIENCE_MS: Final = 20_000
+_GO: Final = """address => new Promise(done => {
+    const before = window.location.hash;
+    addEventListener("hashchange", () => setTimeout(done), {once: true});
+    window.location.hash = address;
+    if (window.location.hash === before) done();
+})"""
+PATIENCE_MS: Final = 60_000
 """Milliseconds after which what a page should show will not come any more."""
 
 
@@ -76,8 +83,8 @@ class Visit:
         expect(self.page.get_by_role("navigation", name="Pages")).to_be_visible()
 
     def go(self, fragment: str) -> None:
-        """Go to a page by its address."""
-        self.page.evaluate("address => { window.location.hash = address }", fragment)
+        """Go to a page by its address; returns when it is there."""
+        self.page.evaluate(_GO, fragment)
 
     def watcher(self, name: str, tab: str = "") -> None:
         """Go to the page of a watcher, as a click on its name does."""
@@ -101,6 +108,11 @@ class Visit:
         """The page shows what it is about."""
         expect(self.page.locator("#main h1")).to_be_visible()
         expect(self.page.locator("#main .loading")).to_have_count(0)
+
+    def fits(self) -> None:
+        """The page is not wider than the window, once it knows how wide that is."""
+        excess = "document.documentElement.scrollWidth - innerWidth"
+        until(lambda: self.page.evaluate(excess) <= 0, f"{self.page.url} is too wide")
 
     def reach_by_tab(self, name: str, most: int = 80) -> None:
         """Press Tab until a button has the focus."""
