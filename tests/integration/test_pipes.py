@@ -229,7 +229,7 @@ class TestBackPressure:
 
         data, late = asyncio.run(scenario())
         assert data == b"".join(b"%d\n" % n for n in range(20000))
-        assert late < 1.0
+        assert late < DEADLINE / 2  # or it would have waited for the sink
 
     def test_a_held_back_process_goes_on_where_it_was(self) -> None:
         code = "import os\nfor n in range(200_000): os.write(1, b'%06d\\n' % n)"

@@ -36,6 +36,9 @@ class Talker(CircusPlugin):
         with open(self.config["says"], "a") as file:
             print(*words, file=file)
 
+    def handle_recv(self, data):
+        self.say("hears")
+
     def handle_stop(self):
         self.say("stop")
 
@@ -58,9 +61,6 @@ class Periodic(Talker):
         self.periodic.stop()
         self.say("loop", IOLoop.current() is self.loop)
         self.say("status", self.call("status")["statuses"])
-
-    def handle_recv(self, data):
-        pass
 
 
 class Fussy(Talker):
@@ -93,9 +93,6 @@ class Caster(Talker):
 
 
 class LastWords(Talker):
-    def handle_recv(self, data):
-        pass
-
     def handle_stop(self):
         self.cast("farewell")
 
@@ -112,7 +109,7 @@ class StopsInInit(Talker):
 
 
 class Deaf(Talker):
-    pass
+    handle_recv = CircusPlugin.handle_recv
 
 
 class Broken(Talker):
@@ -134,19 +131,13 @@ class NeverReady(Talker):
 
 
 class BadStop(Talker):
-    def handle_recv(self, data):
-        pass
-
     def handle_stop(self):
         super().handle_stop()
         raise RuntimeError("bad stop")
 
 
 class NeverStops(Talker):
-    stop_timeout = 0.2
-
-    def handle_recv(self, data):
-        pass
+    stop_timeout = 3  # within which a slow machine says it
 
     def handle_stop(self):
         self.say("stop")
@@ -158,16 +149,13 @@ class LeavesAThread(Talker):
 
     def handle_recv(self, data):
         threading.Thread(target=threading.Event().wait).start()
-        self.say("recv")
+        super().handle_recv(data)
 
 
 class Environment(Talker):
     def handle_init(self):
         self.say(sorted(self.config.items()))
         self.say([name for name in os.environ if name.startswith("CIRCUS_")])
-
-    def handle_recv(self, data):
-        pass
 
 
 class NoPlugin:
@@ -190,6 +178,14 @@ class Runner:
     def start(self, name: str, *options: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         endpoints = ("--endpoint", self.daemon.endpoint, "--pubsub", self.daemon.pubsub_endpoint)
         return self.popen(*endpoints, *(options or ("--config", f"says:{self.says}")), name, env=env)
+
+    def start_and_hear(self, name: str) -> subprocess.Popen[bytes]:
+        """Return when its loop runs: who is told to end before that is not told to stop."""
+        process = self.start(name)
+        self.daemon.wait_for_subscriber()
+        self.daemon.publish("w", "start")
+        self.wait_for_words("hears")
+        return process
 
     def popen(self, *words: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(self.folder), os.environ.get("PYTHONPATH"))))
@@ -273,6 +269,7 @@ def test_a_signal_runs_handle_stop(runner: Runner, daemon: StandInDaemon, number
 def test_call_works_in_handle_init_and_running_comes_after(runner: Runner, daemon: StandInDaemon) -> None:
     daemon.replies["list"] = {"watchers": ["a", "b"]}
     runner.start("talkers:Init")
+    daemon.wait_for_subscriber()
     runner.wait_for_words("list ['a', 'b']", "running False")
     daemon.publish("w", "start")
     runner.wait_for_words("list ['a', 'b']", "running False", "running True")
@@ -311,33 +308,37 @@ def test_call_gives_up_in_time_and_skips_the_late_reply(runner: Runner, daemon: 
         daemon.reply_to(late[0], {"answer": "stale"})
         return {"answer": f"right for {props['name']}"}
 
+    daemon.replies["first"] = {"answer": "connected"}
     daemon.replies["slow"] = slow
     daemon.replies["quick"] = stale_then_right
     runner.start("talkers.Caller")
     daemon.wait_for_subscriber()
+    daemon.publish("w", "first")
+    runner.wait_for_words("connected")
     daemon.publish("unanswered", "slow")
-    runner.wait_for_words("CallTimeoutError")
+    runner.wait_for_words("connected", "CallTimeoutError")
     daemon.publish("dot.ted", "quick")
-    runner.wait_for_words("CallTimeoutError", "right for dot.ted")
+    runner.wait_for_words("connected", "CallTimeoutError", "right for dot.ted")
 
 
 def test_call_without_a_daemon_gives_up_and_is_not_carried_out_later(tmp_path: Path) -> None:
     with ExitStack() as stack:
         with StandInDaemon(tmp_path) as daemon:
             runner = Runner(tmp_path, daemon, stack)
-            daemon.replies["quick"] = {"answer": "here"}
+            daemon.replies["slow"] = lambda _props: None
             runner.start("talkers.Caller")
             daemon.wait_for_subscriber()
-            daemon.publish("w", "quick")
-            runner.wait_for_words("here")
+            daemon.publish("w", "slow")
+            daemon.wait_for("slow")
             daemon.leave_control()
+            runner.wait_for_words("ConnectionLostError")
             daemon.publish("unanswered", "stop")
-            runner.wait_for_words("here", "UnreachableError")
+            runner.wait_for_words("ConnectionLostError", "UnreachableError")
         with StandInDaemon(tmp_path) as daemon:
             daemon.replies["quick"] = {"answer": "back"}
             daemon.wait_for_subscriber()
             daemon.publish("w", "quick")
-            runner.wait_for_words("here", "UnreachableError", "back")
+            runner.wait_for_words("ConnectionLostError", "UnreachableError", "back")
             assert daemon.asked("stop") == []
 
 
@@ -351,8 +352,7 @@ def test_cast_from_many_threads_sends_each_request_whole(runner: Runner, daemon:
 
 
 def test_what_handle_stop_casts_gets_away(runner: Runner, daemon: StandInDaemon) -> None:
-    process = runner.start("talkers.LastWords")
-    daemon.wait_for_subscriber()
+    process = runner.start_and_hear("talkers.LastWords")
     process.terminate()
     daemon.wait_for("farewell")
     assert process.wait(20) == 0
@@ -373,29 +373,24 @@ def test_stop_in_handle_init_ends_the_plugin(runner: Runner) -> None:
     assert "Traceback" not in runner.log.read_text()
 
 
-def test_a_failing_handle_stop_is_logged_and_the_plugin_ends(runner: Runner, daemon: StandInDaemon) -> None:
-    process = runner.start("talkers.BadStop")
-    daemon.wait_for_subscriber()
+def test_a_failing_handle_stop_is_logged_and_the_plugin_ends(runner: Runner) -> None:
+    process = runner.start_and_hear("talkers.BadStop")
     process.terminate()
     assert process.wait(20) == 0
     assert "bad stop" in runner.log.read_text()
-    assert runner.said() == ["stop"]
+    assert runner.said() == ["hears", "stop"]
 
 
-def test_a_handle_stop_that_never_returns_is_not_waited_for(runner: Runner, daemon: StandInDaemon) -> None:
-    process = runner.start("talkers.NeverStops")
-    daemon.wait_for_subscriber()
+def test_a_handle_stop_that_never_returns_is_not_waited_for(runner: Runner) -> None:
+    process = runner.start_and_hear("talkers.NeverStops")
     process.terminate()
     assert process.wait(20) == 1
-    assert runner.said() == ["stop"]
-    assert "the plugin was stopped 0.2 s ago and has not ended" in runner.log.read_text()
+    assert runner.said() == ["hears", "stop"]
+    assert "the plugin was stopped 3 s ago and has not ended" in runner.log.read_text()
 
 
-def test_a_thread_of_the_plugin_is_not_waited_for_either(runner: Runner, daemon: StandInDaemon) -> None:
-    process = runner.start("talkers.LeavesAThread")
-    daemon.wait_for_subscriber()
-    daemon.publish("w", "start")
-    runner.wait_for_words("recv")
+def test_a_thread_of_the_plugin_is_not_waited_for_either(runner: Runner) -> None:
+    process = runner.start_and_hear("talkers.LeavesAThread")
     process.terminate()
     assert process.wait(20) == 1
 
