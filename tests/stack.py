@@ -6,12 +6,10 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +18,7 @@ import psutil
 
 from circus_core.clients.client import CircusClient
 from circus_core.errors import CallError
+from circus_core.testing.circusd import free_port
 
 __all__ = ["EXAMPLES", "PROGRAMS", "Stack", "copy_example", "free_ports", "replace_numbers", "wait_until"]
 
@@ -41,11 +40,7 @@ def wait_until(
 
 def free_ports(count: int) -> list[int]:
     """Return TCP ports that were free just now."""
-    with ExitStack() as together:
-        sockets = [together.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+    return [free_port() for _ in range(count)]
 
 
 def copy_example(name: str, folder: Path, ports: Iterable[int]) -> dict[int, int]:

@@ -13,8 +13,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 from textwrap import dedent
 from types import TracebackType
@@ -35,6 +37,8 @@ DEADLINE = 20.0
 _LONGEST_FOLDER = 95
 _MARK = "CIRCUS_MARK"  # inherited by all that a daemon starts
 _BEACON = "zz-beacon"  # a watcher that never runs: its `updated` events prove that we hear everything
+_UPDATE = {"max_retry": 5}
+_PORTS = range(20_000, 32_000)  # below those that systems give to who asks for any
 
 
 def until(
@@ -57,9 +61,24 @@ def is_alive(pid: int) -> bool:
 
 
 def free_port() -> int:
+    """Return a TCP port of this machine that is free, and that nobody else is likely to get meanwhile."""
+    return next(port for port in _ports() if _is_free(port))
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """Each process begins somewhere else, and gets none again before it has had all."""
+    first = secrets.choice(_PORTS)  # which no seed makes the same everywhere
+    return cycle([*range(first, _PORTS.stop), *range(_PORTS.start, first)])
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +101,9 @@ class Recorder:
     Where the daemon is to ask for keys, `servers` in $CIRCUS_KEYS has to name it before.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *, have_published: Callable[[], object]) -> None:
+        """`have_published` has the beacon published."""
+        self._have_published = have_published
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -140,9 +161,14 @@ class Recorder:
 
     @property
     def last(self) -> int:
-        """The place of the last event."""
-        with self._changed:
-            return len(self._events) - 1
+        """A place behind all that was published until now, and before what is published from now on.
+
+        Events come on a connection of their own: one may still be on its way when a reply that was sent
+        later is there.
+        """
+        now = time.time()
+        self._have_published()
+        return self.wait_for(lambda e: e.watcher == _BEACON and e.payload["time"] >= now).at
 
     def has_beacon(self) -> bool:
         with self._changed:
@@ -191,8 +217,15 @@ class Watch:
         until(lambda: self.status() == status, lambda: f"{self.name}: {self.status()} is not {status}")
 
     def until_pids(self, number: int) -> list[int]:
-        until(lambda: len(self.pids()) == number, lambda: f"{self.name}: {self.pids()}")
-        return self.pids()
+        """Wait until it has so many processes; returns their pids."""
+        pids: list[int] = []
+
+        def has_them() -> bool:
+            pids[:] = self.pids()
+            return len(pids) == number
+
+        until(has_them, lambda: f"{self.name}: {pids}")
+        return pids
 
     def do(self, command: str, **properties: Any) -> dict[str, Any]:
         """Send a command about it and wait for what it asks for."""
@@ -242,7 +275,9 @@ class Daemon:
         self.write_ini(sections)
         self._env = {**os.environ, "PYTHONPATH": _import_path(folder), **(env or {}), _MARK: self.token}
         self._command = [*command, sys.executable, "-m", module, str(self.ini)]
-        self.events = Recorder(self.pubsub_endpoint)
+        self.events = Recorder(
+            self.pubsub_endpoint, have_published=lambda: self.call("set", name=_BEACON, options=_UPDATE)
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self._client: CircusClient | None = None
         self.pid = 0
@@ -344,7 +379,7 @@ class Daemon:
                 assert self.process.poll() is None, self.log()
                 assert time.monotonic() < end, self.log()
                 try:
-                    client.send("set", name=_BEACON, options={"max_retry": 5})
+                    client.send("set", name=_BEACON, options=_UPDATE)
                 except CallError:
                     continue
                 time.sleep(0.005)
