@@ -195,7 +195,11 @@ class Crew:
                 endpoint_owner=runtime.endpoint_owner,
             )
             process.spawn(request, self._when_it_ends)
-            connection.attach(process.pid, worker.wid)
+            try:
+                connection.attach(process.pid, worker.wid)
+            except BaseException:
+                process.discard()  # nobody would know of it
+                raise
         return process
 
     async def _greet(self, process: Process) -> None:

@@ -74,15 +74,24 @@ class Process:
         return f"<Process {self.config.name}.{self.wid} pid={self.pid} {self.state.value}>"
 
     def spawn(self, request: SpawnRequest, on_exit: Callable[[Process, int], object] | None = None) -> None:
-        """Start the command; blocks for about a millisecond. Raises SpawnError.
+        """Start the command; blocks for about a millisecond. Raises SpawnError: then nobody hears of an exit.
 
         Args:
             on_exit: called on the loop with this and the return code; None: nobody waits on a loop.
         """
         started = self._clock.wall()
         self._on_exit = on_exit
-        self._child = self._backend.spawn(request, self._ended if on_exit is not None else None)
+        try:
+            self._child = self._backend.spawn(request, self._ended if on_exit is not None else None)
+        except BaseException:
+            self._on_exit = None
+            raise
         self.started = started
+
+    def discard(self) -> None:
+        """Kill it, and tell nobody when it has ended."""
+        self._on_exit = None
+        self.kill()
 
     def send_signal(self, signum: int) -> bool:
         """Send to this process and no other; False if it is gone. From any thread."""

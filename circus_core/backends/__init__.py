@@ -91,7 +91,7 @@ class Backend(Protocol):
         descendants are gone (kill_descendants) and its status is collected. None: the caller polls.
 
         Raises:
-            SpawnError: nothing was started.
+            SpawnError: nothing was started, or it was killed again, and no exit is reported.
         """
 
     def reap_orphans(self) -> None:

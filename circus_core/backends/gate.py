@@ -191,8 +191,8 @@ def _set_limit(pid: int, name: str, value: int | None) -> None:
         resource.prlimit(pid, number, (wanted, wanted))
     except (OSError, ValueError, OverflowError) as error:
         hard = resource.getrlimit(number)[1]
-        if value is None and number == resource.RLIMIT_NOFILE:
-            resource.prlimit(pid, number, (hard, hard))  # it can't be infinite on Linux: fs.nr_open
+        if value is None and number == resource.RLIMIT_NOFILE and hard != wanted:
+            _set_limit(pid, name, hard)  # it can't be infinite on Linux: fs.nr_open
             return
         raise SpawnError(
             f"rlimit_{name} {_people(wanted)} is refused: {_reason(error)}; the hard limit of this program is"

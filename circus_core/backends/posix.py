@@ -50,7 +50,7 @@ class PosixBackend:
         """Start a process; blocks for a vfork. See `Backend.spawn`.
 
         Raises:
-            SpawnError: nothing was started.
+            SpawnError: nothing was started, or it was killed again, and no exit is reported.
         """
         check_working_dir(request.working_dir)
         launch = plan_launch(request, setpriv=self._setpriv)
@@ -61,7 +61,7 @@ class PosixBackend:
         else:
             child = self._start_gated(request, launch, env, launch.restriction)
         if on_exit is not None:
-            self._reaper.report_exit(child, on_exit)
+            self._report_exit(child, on_exit, launch.program)
         return child
 
     def reap_orphans(self) -> None:
@@ -71,6 +71,13 @@ class PosixBackend:
     def close(self) -> None:
         """Give back descriptors; running processes are left alone, and nothing is reported any more."""
         self._reaper.close()
+
+    def _report_exit(self, child: PosixChild, on_exit: ExitCallback, program: str) -> None:
+        try:
+            self._reaper.report_exit(child, on_exit)
+        except OSError as error:
+            self._reaper.discard(child)
+            raise explain(error, program, None) from error
 
     def _start_gated(
         self, request: SpawnRequest, launch: Launch, env: Mapping[str, str], restriction: Restriction
@@ -92,7 +99,7 @@ class PosixBackend:
     def _open_gate(self, child: PosixChild, restriction: Restriction, opener: int) -> None:
         try:
             apply_restriction(restriction, child.pid)
-        except SpawnError:
+        except BaseException:
             child.kill_descendants = False  # it has run nothing
             self._reaper.discard(child)
             raise

@@ -15,6 +15,7 @@ _SHORTAGES = {
     errno.ENOMEM: "there is not enough memory",
     errno.EMFILE: "this program has no free descriptor left; raise its nofile limit",
     errno.ENFILE: "the machine has no free descriptor left; raise fs.file-max",
+    errno.ENOSPC: "the machine watches too many descriptors; raise fs.epoll.max_user_watches",
 }
 _SEARCHABLE = os.X_OK
 _HEAD = 256  # bytes of a script that the kernel looks at for its interpreter: execve(2)

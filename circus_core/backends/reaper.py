@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN_CODE: Final = 255  # reported when somebody else has collected the status; asyncio does so too
 _SWEEP_SECONDS: Final = 5.0  # how long an exit report waits for descendants that do not die
-_TRACED_SECONDS: Final = 0.1  # until we look again at an ended process that a debugger has not let go of
+_AGAIN_SECONDS: Final = 0.1  # until we watch again what could not be watched, or a debugger has not let go of
 
 
 class PosixChild:
@@ -107,17 +107,18 @@ class Reaper:
         return child
 
     def report_exit(self, child: PosixChild, on_exit: ExitCallback) -> None:
-        """Call `on_exit` on the loop, once, in a later turn."""
+        """Call `on_exit` on the loop, once, in a later turn. Raises OSError: the loop can't watch it."""
         child.on_exit = on_exit
         self._watch(child)
 
     def discard(self, child: PosixChild) -> None:
         """Kill a process that nobody shall hear of."""
+        child.on_exit = None
         self.send_signal(child, signal.SIGKILL)
         if self._loop is None:
             self.wait(child, _SWEEP_SECONDS)
         else:
-            self._watch(child)
+            self._watch_at_last(child)
 
     def send_signal(self, child: PosixChild, signum: int) -> bool:
         if child.status is not None:
@@ -176,21 +177,28 @@ class Reaper:
         self._by_handle[item.handle] = item
         self._exits.watch(item.handle)
 
-    def _watch_later(self, child: PosixChild) -> None:
-        """Its pidfd says that it has ended, waitid(2) does not: its status goes to its tracer first.
+    def _watch_at_last(self, item: PosixChild | Orphan) -> None:
+        """Watch it as soon as the system lets us: epoll(7), max_user_watches."""
+        try:
+            self._watch(item)
+        except OSError:
+            self._watch_later(item)
+
+    def _watch_later(self, item: PosixChild | Orphan) -> None:
+        """Also if its pidfd says that it has ended, and waitid(2) not: its status goes to its tracer first.
 
         Nothing tells us when that has let go of it, unless we have SIGCHLD: ptrace(2), "Death under ptrace".
         """
         if self._loop is not None:
-            self._loop.call_later(_TRACED_SECONDS, self._watch_again, child)
+            self._loop.call_later(_AGAIN_SECONDS, self._watch_again, item)
 
-    def _watch_again(self, child: PosixChild) -> None:
+    def _watch_again(self, item: PosixChild | Orphan) -> None:
         if not self._is_closed:
-            self._watch(child)
+            self._watch_at_last(item)
 
     def _watch_orphan(self, orphan: Orphan) -> None:
         if self._loop is not None:
-            self._watch(orphan)
+            self._watch_at_last(orphan)
 
     def _on_ended(self, handles: list[int]) -> None:
         for handle in handles:

@@ -15,7 +15,7 @@ from circus_core.config.model import StreamConfig, WatcherConfig
 from circus_core.config.overflow import MERGED, Overflow
 from circus_core.errors import ConfigError, SpawnError
 from circus_core.output.pipes import OutputPipe, Redirector
-from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, build_sink
+from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, build_sink, reason_of
 from circus_core.output.tail import Tail
 from circus_core.records import dataclass
 from circus_core.spawning import StandardStreams
@@ -41,9 +41,8 @@ class Connection:
     _attach: Callable[[dict[str, int], int, int], None]
 
     def attach(self, pid: int, wid: int) -> None:
-        """The process lives: read its pipes from now on."""
+        """The process lives: read its pipes from now on. Raises SpawnError: the loop can't watch them."""
         self._attach(self._ours, pid, wid)
-        self._ours = {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,11 +80,9 @@ class WatcherOutput:
         try:
             for name in self._runners:
                 ours[name], theirs[name] = self.redirector.open_pipe()
-            connection = Connection(self._streams(theirs), dict(ours), self._attach)
-            yield connection
-            ours = connection._ours
+            yield Connection(self._streams(theirs), ours, self._attach)
         finally:
-            for fd in (*theirs.values(), *(ours.values() if ours else ())):
+            for fd in (*theirs.values(), *ours.values()):
                 os.close(fd)
 
     @property
@@ -288,20 +285,31 @@ class WatcherOutput:
         return theirs.get("stderr")
 
     def _attach(self, ours: dict[str, int], pid: int, wid: int) -> None:
-        pipes = self._pipes[pid] = [
-            self.redirector.attach(
-                fd,
-                self._runners[name],
-                pid=pid,
-                name=name,
-                watcher=self.config.name,
-                wid=wid,
-                tail=self.tail,
-                then=self._detached,
-            )
-            for name, fd in ours.items()
-        ]
+        """Take the descriptors out of `ours` that are read from now on; none if one of them can't be."""
+        pipes: list[OutputPipe] = []
+        try:
+            for name in tuple(ours):
+                pipe = self._attached_pipe(ours[name], name, pid, wid)
+                del ours[name]
+                pipes.append(pipe)
+        except OSError as error:
+            for pipe in pipes:
+                pipe.close()
+            raise SpawnError(f"can't wait for its output: {reason_of(error)}", shortage=True) from error
+        self._pipes[pid] = pipes
         self._attached.update(pipes)
+
+    def _attached_pipe(self, fd: int, name: str, pid: int, wid: int) -> OutputPipe:
+        return self.redirector.attach(
+            fd,
+            self._runners[name],
+            pid=pid,
+            name=name,
+            watcher=self.config.name,
+            wid=wid,
+            tail=self.tail,
+            then=self._detached,
+        )
 
 
 def _stream_facts(stream: StreamConfig | None, runner: SinkRunner | None) -> dict[str, Any]:

@@ -380,6 +380,9 @@ class Redirector:
             name: "stdout" or "stderr".
             tail: keeps the last of it; None: nothing does.
             then: called at the end of it.
+
+        Raises:
+            OSError: the loop can't watch it; it is the caller's still.
         """
 
         def forget(pipe: OutputPipe) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from circus_core import events
 from circus_core.backends import Backend, Child, ExitCallback, SpawnRequest
 from circus_core.clock import Clock
+from circus_core.errors import SpawnError
 from circus_core.plugin.lifesign import SIGNS_PER_TIMEOUT, Vigil
 from circus_core.plugin_watcher import HANG_VARIABLE, LIFE_VARIABLE, READY, watcher_of
 
@@ -44,7 +45,7 @@ class PluginProcesses:
     def spawn(self, request: SpawnRequest, on_exit: ExitCallback | None) -> Child:
         """Start a plugin; raises SpawnError."""
         timeout = float(request.env.get(HANG_VARIABLE) or 0)
-        reading, writing = os.pipe()
+        reading, writing = _pipe()
         try:
             pulse = _Pulse(reading, loop=self._loop)
             self._pulses.add(pulse)
@@ -58,11 +59,16 @@ class PluginProcesses:
         finally:
             os.close(writing)
         watcher = watcher_of(request)
-        pulse.begin(
-            timeout=timeout,
-            on_ready=lambda: self._announce(events.Ready, watcher, child),
-            on_silence=lambda silent: self._hung(watcher, child, silent),
-        )
+        try:
+            pulse.begin(
+                timeout=timeout,
+                on_ready=lambda: self._announce(events.Ready, watcher, child),
+                on_silence=lambda silent: self._hung(watcher, child, silent),
+            )
+        except OSError as error:
+            self._forget(pulse)
+            _kill(child)
+            raise _lacking("wait", error) from error
         return _PluginProcess(child, pulse)
 
     def reap_orphans(self) -> None:
@@ -91,8 +97,7 @@ class PluginProcesses:
         reason = f"no sign of life for {silent:.1f} s"
         log.error("%s: process %d hangs: %s; it is killed", watcher, child.pid, reason)
         self._announce(events.Hung, watcher, child, silent=silent, reason=reason)
-        child.send_signal_group(signal.SIGKILL)
-        child.send_signal(signal.SIGKILL)
+        _kill(child)
 
     def _announce(self, kind: type[events.Event], watcher: str, child: Child, **payload: object) -> None:
         told: dict[str, object] = {"watcher": watcher, "time": self._clock.wall(), "process_pid": child.pid}
@@ -166,6 +171,23 @@ class _Pulse:
             self.has_come_up = True
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
+
+
+def _pipe() -> tuple[int, int]:
+    try:
+        return os.pipe()
+    except OSError as error:
+        raise _lacking("make a pipe", error) from error
+
+
+def _lacking(what: str, error: OSError) -> SpawnError:
+    reason = (error.strerror or str(error)).lower()
+    return SpawnError(f"can't {what} for its signs of life: {reason}", shortage=True)
+
+
+def _kill(child: Child) -> None:
+    child.send_signal_group(signal.SIGKILL)
+    child.send_signal(signal.SIGKILL)
 
 
 def _with_pipe(request: SpawnRequest, descriptor: int, timeout: float) -> SpawnRequest:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
+import psutil
 import pytest
 
-from tests.integration.backend_runs import run_scenario
+from circus_core import get_arbiter
+from tests.integration.backend_runs import DEADLINE, run_scenario, until
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
+
+_Ts = TypeVarTuple("_Ts")
+
+WATCHER = {
+    "name": "w",
+    "cmd": "sleep 1000",
+    "autostart": False,
+    "stdout_stream.class": "StdoutStream",
+    "stderr_stream.class": "StdoutStream",
+}
 
 
 @pytest.mark.root
@@ -30,6 +49,58 @@ def test_no_more_descriptors_is_a_shortage_that_leaves_nothing(gated: str) -> No
     assert found["siblings"] == [True] * found["started"]
     assert found["children"] == found["started"]
     assert found["afterwards"] == 0
+
+
+@pytest.mark.parametrize("gated", ["", "gated"])
+def test_a_process_that_can_not_be_watched_is_killed_with_all_that_it_started(gated: str) -> None:
+    found = run_scenario("no_more_watches", gated)
+    assert "watches too many descriptors" in found["reason"]
+    assert found["gone"]
+    assert found["next"] == 0
+    assert found["told"] == []
+
+
+class FullLoop(asyncio.SelectorEventLoop):
+    """Watches the pipes of `room` more outputs; the next is refused, and then there is room again."""
+
+    room: int | None = None
+
+    def add_reader(self, fd: int | HasFileno, callback: Callable[[*_Ts], Any], *args: *_Ts) -> None:
+        if self.room == 0:
+            self.room = None
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.room is not None:
+            self.room -= 1
+        super().add_reader(fd, callback, *args)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_process_whose_output_can_not_be_read_is_killed_and_its_start_tried_again(
+    room: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, FullLoop)
+        arbiter = get_arbiter([WATCHER], with_endpoints=False)
+        async with arbiter:
+            watcher = arbiter.get_watcher("w")
+            arbiter.backend("local")  # its reader comes first
+            loop.room = room
+            descriptors = len(os.listdir("/proc/self/fd"))
+            await watcher.start()
+            while len(watcher.processes) < 1:
+                await asyncio.sleep(0.01)
+            await until(lambda: [child.pid for child in children()] == list(watcher.processes))
+            assert len(os.listdir("/proc/self/fd")) == descriptors + 3  # two pipes, one pidfd
+        assert children() == []
+
+    def children() -> list[psutil.Process]:
+        return [child for child in psutil.Process().children() if child.name() == "sleep"]
+
+    with asyncio.Runner(loop_factory=FullLoop) as runner:
+        runner.run(asyncio.wait_for(run(), DEADLINE))
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["error in 'w': can't wait for its output: no space left on device"]
 
 
 @pytest.mark.root

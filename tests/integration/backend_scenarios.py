@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -20,11 +21,13 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from circus_core.backends import SpawnRequest, descendants
 from circus_core.backends.descriptors import ensure_descriptors
+from circus_core.backends.exits import PidfdExits
 from circus_core.backends.posix import PosixBackend
 from circus_core.backends.reaper import PosixChild
 from circus_core.cli.signals import SignalWatcher
@@ -320,6 +323,24 @@ async def no_more_descriptors(made: PosixBackend, gated: str) -> dict[str, Any]:
     assert all(refusal.shortage for refusal in refusals), refusals
     await until(lambda: len(descendants.own_children()) == len(living))  # the ones given up are gone
     return await _after_shortage(made, living, refusals[-1])
+
+
+async def no_more_watches(made: PosixBackend, gated: str) -> dict[str, Any]:
+    """Stands for fs.epoll.max_user_watches, which holds for the machine."""
+    options = {"rlimits": {"core": 0}} if gated else {}
+    told: list[int] = []
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with Witness() as witness:
+        wanted = request("sh", "-c", "setsid sleep 100 & sleep 100", stdout=witness.write_end, **options)
+        with patch.object(PidfdExits, "watch", side_effect=full):
+            try:
+                made.spawn(wanted, told.append)
+                reason = ""
+            except SpawnError as error:
+                reason = str(error)
+        gone = await witness.sees_the_end()
+        await until(lambda: not descendants.own_children())
+        return {"reason": reason, "gone": gone, "next": await exit_of(made, request("true")), "told": told}
 
 
 def _lowest_free() -> int:
