@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from circus_core.errors import CircusError
+from circus_core.proc_files import read, state
 
 __all__ = ["PidFile"]
 
@@ -60,8 +61,8 @@ class PidFile:
         except (ProcessLookupError, OverflowError):
             return None
         except PermissionError:
-            return pid  # it lives and is someone else's
-        return pid
+            pass  # it lives and is someone else's
+        return None if _is_zombie(pid) else pid
 
     def _open(self) -> int:
         """Open and lock the file that has this name, also if another one gets it meanwhile."""
@@ -106,3 +107,14 @@ class PidFile:
             return int(self.path.read_text())
         except (OSError, ValueError):
             return None
+
+
+def _is_zombie(pid: int) -> bool:
+    """It has ended, and only its parent has not looked yet; its number is still taken."""
+    if stat := read(f"/proc/{pid}/stat"):
+        return state(stat) == b"Z"  # proc_pid_stat(5)
+    import psutil  # not Linux; or it is hidden, and not ours
+
+    with suppress(psutil.Error):
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return False

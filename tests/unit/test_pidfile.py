@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def test_the_file_of_a_living_process_is_refused_and_kept(tmp_path: Path) -> Non
     with pytest.raises(CircusError, match=re.escape(f"belongs to process {parent}, which is alive")):
         PidFile(tmp_path / "pid").create()
     assert (tmp_path / "pid").read_text() == f"{parent}\n"
+
+
+def test_a_process_that_has_ended_holds_nothing_though_its_parent_has_not_looked(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        (tmp_path / "pid").write_text(f"{ended.pid}\n")
+        pidfile = PidFile(tmp_path / "pid")
+        assert pidfile.holder() is None
+        pidfile.create()
+        pidfile.unlink()
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
