@@ -1,4 +1,5 @@
 import { basePath } from "./base";
+import type { Session } from "./types";
 
 /** What the server said no with, in words for people. */
 export class Problem extends Error {
@@ -37,10 +38,29 @@ export function address(path: string): string {
  * `timeout` is in milliseconds; longer than that of the server, which has the better words.
  */
 export async function ask<T>(method: Method, path: string, body?: object, timeout = 60_000): Promise<T> {
+  let answer = await send(method, path, body, timeout);
+  if (answer.status === 403 && method !== "GET" && (await hasNewCsrf())) {
+    answer = await send(method, path, body, timeout);
+  }
+  if (answer.status === 401 && path !== "session") onLoggedOut();
+  if (!answer.ok) throw new Problem(answer.status, await reason(answer));
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+/** Take the token of now: who logs in anew in another tab has another one in all tabs. */
+async function hasNewCsrf(): Promise<boolean> {
+  const answer = await send("GET", "session");
+  if (!answer.ok) return false;
+  const old = csrf;
+  csrf = ((await answer.json()) as Session).csrf;
+  return csrf !== old;
+}
+
+async function send(method: Method, path: string, body?: object, timeout = 60_000): Promise<Response> {
   const headers = new Headers({ Accept: "application/json" });
   if (method !== "GET" && csrf) headers.set("X-CSRF-Token", csrf);
   if (body) headers.set("Content-Type", "application/json");
-  const answer = await reach(address(path), {
+  return reach(address(path), {
     method,
     headers,
     credentials: "same-origin",
@@ -48,9 +68,6 @@ export async function ask<T>(method: Method, path: string, body?: object, timeou
     signal: AbortSignal.timeout(timeout),
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
-  if (answer.status === 401 && path !== "session") onLoggedOut();
-  if (!answer.ok) throw new Problem(answer.status, await reason(answer));
-  return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
 
 async function reach(url: string, request: RequestInit): Promise<Response> {

@@ -16,10 +16,28 @@ export function mayChange(): boolean {
 
 /** Find out who we are: by the token that the address brings, once, or by the cookie of an earlier login. */
 export async function begin(): Promise<void> {
-  whenLoggedOut(() => leave("The session has ended. Log in again."));
+  whenLoggedOut(sessionEnded);
+  window.addEventListener("hashchange", () => void changeUser());
   const token = takeToken();
   if (token) await logIn(token);
   else await resume();
+}
+
+/** Begin anew with the token of an address that was pasted into a page that is open. */
+async function changeUser(): Promise<void> {
+  const token = takeToken();
+  if (!token) return;
+  leave("");
+  await logIn(token);
+}
+
+/** Find out whether the session has ended while the server could not be heard. */
+export async function check(): Promise<void> {
+  try {
+    await ask("GET", "session");
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) sessionEnded();
+  }
 }
 
 async function resume(): Promise<void> {
@@ -52,7 +70,11 @@ function enter(found: Session): void {
   session.value = { kind: "in", session: found };
 }
 
-export function leave(problem: string): void {
+export function sessionEnded(): void {
+  leave("The session has ended. Log in again.");
+}
+
+function leave(problem: string): void {
   useCsrf(null);
   session.value = { kind: "out", problem };
 }

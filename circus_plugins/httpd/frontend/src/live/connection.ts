@@ -57,7 +57,13 @@ export class Live {
   private nextId = 0;
   private clockOffset = 0;
 
-  constructor(private readonly onSessionEnded: () => void) {}
+  private isGreeted = false;
+
+  /** `onRefused` is called when there was no greeting; a browser does not tell whether the server said no. */
+  constructor(
+    private readonly onSessionEnded: () => void,
+    private readonly onRefused: () => void,
+  ) {}
 
   /** The clock of the server, in seconds since 1970. */
   now(): number {
@@ -69,6 +75,7 @@ export class Live {
     window.clearTimeout(this.retry);
     if (this.socket) return;
     this.state.value = { kind: "connecting" };
+    this.isGreeted = false;
     const socket = new WebSocket(liveAddress(window.location));
     this.socket = socket;
     const tooSlow = window.setTimeout(() => socket.close(), OPENING_MS);
@@ -113,6 +120,7 @@ export class Live {
 
   private greeted(now: number, interval: number): void {
     this.attempt = 0;
+    this.isGreeted = true;
     this.clockOffset = now - Date.now() / 1000;
     this.interval.value = interval;
     this.state.value = { kind: "up" };
@@ -126,6 +134,7 @@ export class Live {
       this.onSessionEnded();
       return;
     }
+    if (!this.isGreeted) this.onRefused();
     const wait = pause(code === TOO_MANY_PAGES ? 10 : this.attempt++, Math.random());
     const words = code === TOO_MANY_PAGES ? "too many pages are open" : reason;
     this.state.value = { kind: "waiting", until: Date.now() + wait, reason: words };

@@ -1,6 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { leave } from "../session";
+import { check, sessionEnded } from "../session";
 import type { Daemons, Overview } from "../types";
 import { Live, type Request } from "./connection";
 import { Documents, type Shown } from "./documents";
@@ -8,7 +8,7 @@ import { Frames } from "./frames";
 
 /** The connection of this page and what is followed over it. */
 export const frames = new Frames();
-export const live = new Live(() => leave("The session has ended. Log in again."));
+export const live = new Live(sessionEnded, () => void check());
 export const documents = new Documents(live, frames);
 
 const NOTHING: Shown<never> = { data: null, problem: "" };
