@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import stat
 import sys
@@ -112,7 +113,7 @@ def commands(d: Daemon, name: str) -> list[bytes]:
 def command_line(pid: int) -> bytes:
     """Return the words of a process, nothing if it has ended; within execve(2) it has none for a moment."""
     path, found = Path(f"/proc/{pid}/cmdline"), b""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, ProcessLookupError):
         while is_alive(pid) and not found:
             found = path.read_bytes()
     return found
@@ -138,18 +139,22 @@ def put(d: Daemon, **scripts: str) -> None:
 
 
 def test_a_file_that_did_not_change_touches_nothing(circusd: Start) -> None:
-    d = circusd(BASE)
-    pids, last = d.watcher("keeper").pids(), d.events.last
-    assert reload(d, BASE) == []
-    assert d.watcher("keeper").pids() == pids
+    sections = f"{BASE}autostart = False\n"
+    d = circusd(sections)
+    keeper = d.watcher("keeper")
+    keeper.do("start")
+    pids = keeper.pids()
+    assert reload(d, sections) == []
+    assert keeper.pids() == pids
     d.call("set", name="keeper", options={"max_retry": 9})
-    assert [e.action for e in d.events.all("keeper") if e.at > last] in (["updated"], [])
+    d.events.wait("keeper", "updated")
+    assert d.events.actions("keeper") == ["spawn", "start", "updated"]
 
 
 def test_another_number_starts_or_stops_the_difference_and_back_again(circusd: Start) -> None:
     d = circusd(f"{BASE}numprocesses = 2")
     keeper = d.watcher("keeper")
-    first = keeper.pids()
+    first = keeper.until_pids(2)
     assert reload(d, f"{BASE}numprocesses = 4") == ["watcher 'keeper': numprocesses 2 -> 4"]
     more = keeper.pids()
     assert more[:2] == first
@@ -161,7 +166,7 @@ def test_another_number_starts_or_stops_the_difference_and_back_again(circusd: S
 def test_another_environment_replaces_the_processes_of_that_watcher_alone(circusd: Start) -> None:
     other = "[watcher:other]\ncmd = sleep 6000\nnumprocesses = 2\n"
     d = circusd(BASE + other)
-    kept, old = d.watcher("keeper").pids(), d.watcher("other").pids()
+    kept, old = d.watcher("keeper").pids(), d.watcher("other").until_pids(2)
     done = reload(d, f"{BASE}{other}[env:other]\nCOLOUR = blue\n")
     assert done == ["watcher 'other': env: its processes are replaced"]
     new = d.watcher("other").pids()
@@ -373,7 +378,8 @@ def test_a_busy_server_loses_nothing_while_others_change_and_while_it_is_replace
     until(lambda: _is_open(port))
     with Load(port, clients=4) as load:
         load.wait_for_more(200)
-        pids = d.watcher("web").pids()
+        pids = d.watcher("web").until_pids(2)
+        until(lambda: load.pids == set(pids), "both to serve")
         for number in range(5):
             reload(d, BASE.replace("5000", str(5001 + number)) + web)
             load.wait_for_more(100)
@@ -491,7 +497,7 @@ def test_a_watcher_on_demand_waits_at_the_new_address(circusd: Start) -> None:
     reload(d, BASE + web.replace(f"port = {port}", f"port = {other}"))
     assert d.watcher("web").status() == "stopped"
     assert ask(other).status == 200
-    assert d.watcher("web").status() == "active"
+    d.watcher("web").until("active")
 
 
 # -- plugins and the daemon itself -----------------------------------------------------------------
@@ -529,7 +535,7 @@ def test_plugins_are_replaced_only_when_their_section_changed(circusd: Start, tm
     assert quiet.pids() != pids
     moved = sections.replace("red", "blue\nrun_in = daemon").replace("5000", "5001")
     assert reload(d, moved) == ["plugin 'quiet': run_in: its processes are replaced"]
-    assert quiet.status() == "active"
+    quiet.until("active")
     assert reload(d, BASE.replace("5000", "5001") + hooked) == ["plugin 'quiet': removed, it is stopped"]
     assert reload(d, sections.replace("5000", "5001")) == ["plugin 'quiet': added, it is started"]
 
@@ -662,45 +668,55 @@ def test_many_reloads_at_once_all_succeed_and_the_last_file_is_in_force(circusd:
 
 STUBBORN = """
 [watcher:stubborn]
-cmd = trap '' TERM; while :; do sleep 0.1; done
+cmd = trap '' TERM; : > deaf; exec sleep 6000
 shell = True
-graceful_timeout = 3
+graceful_timeout = 30
 """
+"""It does not end by itself while a test looks."""
 
 
-def test_a_slow_stop_holds_up_neither_this_reload_nor_the_next(circusd: Start) -> None:
-    d = circusd(BASE + STUBBORN)
-    old = d.watcher("stubborn").pid()
+def with_stubborn(circusd: Start, folder: Path) -> tuple[Daemon, str, int]:
+    """Start `keeper` and one that is deaf to SIGTERM; returns the daemon, its sections, that one's pid."""
+    sections = f"{BASE}{STUBBORN}working_dir = {folder}\n"
+    d = circusd(sections)
+    until((folder / "deaf").exists, d.log)
+    return d, sections, d.watcher("stubborn").pid()
+
+
+def test_a_slow_stop_holds_up_neither_this_reload_nor_the_next(circusd: Start, tmp_path: Path) -> None:
+    d, _, old = with_stubborn(circusd, tmp_path)
     d.call("stop", name="stubborn")
-    began = time.monotonic()
     d.write_ini(f"{BASE.replace('5000', '5001')}[watcher:new]\ncmd = sleep 7000\n")
     d.call("reloadconfig")  # stubborn goes
     d.write_ini(f"{BASE.replace('5000', '5002')}[watcher:new]\ncmd = sleep 7000\nnumprocesses = 2\n")
     d.call("reloadconfig")
-    assert is_alive(old)
     until(lambda: commands(d, "keeper") == [b"sleep\x005002\0"])
-    assert is_alive(old), time.monotonic() - began
-    until(lambda: not is_alive(old))
+    assert is_alive(old)
+    os.kill(old, signal.SIGKILL)
     assert len(d.watcher("new").until_pids(2)) == 2
 
 
-def test_a_watcher_that_comes_back_starts_when_the_old_one_has_stopped(circusd: Start) -> None:
-    d = circusd(BASE + STUBBORN)
-    old = d.watcher("stubborn").pid()
+def test_a_watcher_that_comes_back_starts_when_the_old_one_has_stopped(
+    circusd: Start, tmp_path: Path
+) -> None:
+    d, sections, old = with_stubborn(circusd, tmp_path)
     d.write_ini(BASE)
     d.call("reloadconfig")
-    d.write_ini(BASE + STUBBORN)
+    d.write_ini(sections)
     d.call("reloadconfig")
-    while True:
-        pids = d.watcher("stubborn").pids()
-        if not is_alive(old):
-            break
-        assert pids == []
-    assert len(d.watcher("stubborn").until_pids(1)) == 1
+    for _ in range(20):
+        assert d.watcher("stubborn").pids() == []
+    assert is_alive(old)
+    os.kill(old, signal.SIGKILL)
+    (new,) = d.watcher("stubborn").until_pids(1)
+    assert not is_alive(old)
+    d.call("stop", name="stubborn")
+    with suppress(ProcessLookupError):  # it was not deaf yet
+        os.kill(new, signal.SIGKILL)
 
 
-def test_quit_wins_over_a_reload(circusd: Start) -> None:
-    d = circusd(BASE + STUBBORN)
+def test_quit_wins_over_a_reload(circusd: Start, tmp_path: Path) -> None:
+    d, _, old = with_stubborn(circusd, tmp_path)
     outcome: list[str] = []
 
     def client() -> None:
@@ -714,22 +730,24 @@ def test_quit_wins_over_a_reload(circusd: Start) -> None:
     d.write_ini(f"{BASE}[watcher:new]\ncmd = sleep 7000\n")
     thread = threading.Thread(target=client)
     thread.start()
-    d.events.wait("stubborn", "state")
+    until(lambda: "new" in d.call("list")["watchers"])
     d.call("quit")
+    os.kill(old, signal.SIGKILL)
     assert d.wait() == 0
     thread.join()
     assert outcome
     assert not d.events.all("new", "spawn")
 
 
-def test_a_stop_wins_over_a_reload_that_has_not_started_it_yet(circusd: Start) -> None:
-    d = circusd(BASE + STUBBORN)
+def test_a_stop_wins_over_a_reload_that_has_not_started_it_yet(circusd: Start, tmp_path: Path) -> None:
+    d, _, old = with_stubborn(circusd, tmp_path)
     d.write_ini(f"{BASE}[watcher:new]\ncmd = sleep 7000\n")
     with CircusClient(d.endpoint, timeout=DEADLINE) as other:
         thread = threading.Thread(target=lambda: other.send("reloadconfig", waiting=True))
         thread.start()
         until(lambda: "new" in d.call("list")["watchers"])
         d.watcher("new").do("stop")
+        os.kill(old, signal.SIGKILL)
         thread.join()
     assert d.watcher("new").status() == "stopped"
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -124,5 +125,6 @@ class TestLogrotate:
         data = b"".join(each.read_bytes() for each in files)
         assert b"\0" not in data
         numbers = [int(line.rpartition(b" ")[2]) for line in data.splitlines()]
+        gaps = [number for last, number in pairwise(numbers) if number != last + 1]
         assert numbers == sorted(set(numbers))
-        assert len(numbers) > numbers[-1] * 0.8  # what comes between copy and truncation is lost: its way
+        assert len(gaps) <= 3  # what comes between a copy and its truncation is lost: that is its way

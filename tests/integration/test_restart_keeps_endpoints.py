@@ -67,9 +67,10 @@ def test_a_subscriber_hears_the_first_events_of_the_next_arbiter(circusd: Start)
     for _ in range(RESTARTS):
         after = daemon.events.last
         daemon.call("restart", waiting=True)
-        spawn = daemon.events.wait("a", "spawn", after=after)[0]
-        assert spawn.payload["process_pid"] != pid
-        daemon.events.wait("a", "start", after=after)
+        spawn = daemon.events.wait_for(
+            lambda event: (event.watcher, event.action) == ("a", "spawn") and event.pid != pid, after=after
+        )
+        daemon.events.wait("a", "start", after=spawn.at)
 
 
 def test_endpoints_that_are_to_differ_are_opened_anew(circusd: Start) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from circus_core.sockets import CircusSocket, ConnectionWatch, Sockets
 IPV6 = (
     socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
 )
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 def _config(name: str = "web", **options: Any) -> SocketConfig:
@@ -353,8 +354,7 @@ class TestReusePort:
                 private = [stack.enter_context(sockets.fresh("WEB")) for _ in range(4)]
                 for _ in range(200):
                     stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-                accepted = [_accept_all(each) for each in private]
-            assert sum(accepted) == 200
+                accepted = _accept(200, *private)
             assert min(accepted) > 0
         finally:
             sockets.close_all()
@@ -368,7 +368,7 @@ class TestReusePort:
                 assert (again.port, again.is_bound) == (sockets["web"].port, True)
                 assert again.get_inheritable()
             with socket.create_connection(("127.0.0.1", sockets["web"].port or 0)):
-                assert _accept_all(sockets["web"]) == 1
+                _accept(1, sockets["web"])
         finally:
             sockets.close_all()
 
@@ -463,14 +463,16 @@ class TestConnectionWatch:
             asyncio.run(scenario())
 
 
-def _accept_all(listener: socket.socket) -> int:
-    """Accept what waits in the queue of a socket that does not block; return how many."""
-    count = 0
-    with contextlib.suppress(BlockingIOError):
-        while True:
+def _accept(count: int, *listeners: socket.socket) -> list[int]:
+    """Accept so many connections, of sockets that do not block; return how many came to each."""
+    accepted = [0] * len(listeners)
+    while sum(accepted) < count:
+        ready, _, _ = select.select(listeners, [], [], DEADLINE)
+        assert ready, f"no more than {accepted} came"
+        for listener in ready:
             listener.accept()[0].close()
-            count += 1
-    return count
+            accepted[listeners.index(listener)] += 1
+    return accepted
 
 
 async def _until(condition: Callable[[], bool]) -> None:

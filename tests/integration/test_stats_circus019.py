@@ -88,10 +88,10 @@ def messages_of_both(daemon: subprocess.Popen[bytes], endpoint: str) -> list[Mes
 
         def is_enough() -> bool:
             assert daemon.poll() is None
-            found.append(client.next(20))
+            found.append(client.next(60))
             return {"circus", "web", "sockets", "solo.x"} <= {message.watcher for message in found}
 
-        until(is_enough)
+        until(is_enough, deadline=60)
     return found
 
 

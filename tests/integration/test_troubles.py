@@ -66,7 +66,7 @@ def test_a_reload_into_a_program_that_crashes_ends_with_why(circusd: Start_) -> 
     before = daemon.watcher("good").until_pids(1)
     daemon.watcher("good").do("set", options={"cmd": "false"})
     assert "backoff: exit 1" in daemon.watcher("good").do("reload")["troubles"]["good"]
-    assert daemon.watcher("good").pids() == before
+    assert set(before) <= set(daemon.watcher("good").pids())  # and the new one, when it is tried again
 
 
 def test_a_reload_into_a_program_that_crashes_and_is_not_respawned_keeps_what_runs(circusd: Start_) -> None:
