@@ -92,10 +92,12 @@ def test_a_crash_loop_is_answered_at_once_then_with_growing_delays(circusd: Star
     delays = [e.payload["delay"] for e in backoffs]
     assert delays == sorted(delays)
     assert delays[2] > 1.5 * delays[0]
-    spawns = daemon.events.wait("w", "spawn", count=4)
-    assert spawns[1].payload["time"] - reaps[0].payload["time"] < 0.09  # the first at once, no delay of 0.1
+    course = [e.action for e in daemon.events.all("w", "spawn", "backoff")]
+    assert course[:4] == ["spawn", "spawn", "backoff", "spawn"]  # the first one at once
     until(lambda: w.reason().startswith("backoff: exit 7, next try in "), w.reason)
-    assert "(backoff: exit 7, next try in" in daemon.ctl("status", "w").stdout
+    until(
+        lambda: "(backoff: exit 7, next try in" in daemon.ctl("status", "w").stdout
+    )  # not while it is tried
 
 
 def test_a_process_that_lives_longer_is_replaced_at_once_each_time(circusd: Start) -> None:
@@ -127,7 +129,7 @@ def test_unlimited_tries_leave_the_daemon_idle_in_between(circusd: Start) -> Non
     daemon = circusd("[watcher:w]\ncmd = /no/such/program\nmax_retry = -1\nnumprocesses = 3\n")
     w = daemon.watcher("w")
     until(lambda: daemon.log().count("error in 'w'") >= 12)
-    assert w.reason().startswith("backoff: ")
+    until(lambda: w.reason().startswith("backoff: "))
     process = psutil.Process(daemon.pid)
     before = process.cpu_times()
     time.sleep(0.5)  # what is measured is what it uses in this time
@@ -230,7 +232,7 @@ def test_a_process_that_ignores_the_signal_is_killed_after_graceful_timeout(
     (reap,) = daemon.events.wait("w", "reap")
     first, second = daemon.events.all("w", "kill")
     assert reap.payload["exit_code"] == -9
-    assert 0.35 < second.payload["time"] - first.payload["time"] < 3
+    assert 0.35 < second.payload["time"] - first.payload["time"] < 15  # it is 30 where nothing is said
     assert "did not end in time and is killed" in daemon.log()
 
 
@@ -265,12 +267,12 @@ def test_stop_children_sends_the_signal_to_direct_children(
         "def told(*_):\n"
         "    (out / 'told').touch()\n"
         "    os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None if sys.argv[2] == 'True' else os._exit(0))\n"
         "child = os.fork()\n"
         "if child == 0:\n"
         "    signal.signal(signal.SIGTERM, told)\n"
         "    (out / 'child').write_text(str(os.getpid()))\n"
         "    while True: signal.pause()\n"
-        "signal.signal(signal.SIGTERM, lambda *_: None if sys.argv[2] == 'True' else os._exit(0))\n"
         "os.waitpid(child, 0)\n"
     )
     daemon = circusd(
@@ -284,6 +286,7 @@ def test_stop_children_sends_the_signal_to_direct_children(
     w.do("stop")
     assert (tmp_path / "told").exists() == stop_children
     assert not is_alive(child)
+    daemon.events.wait("w", "stop")
     assert [e.pid for e in daemon.events.all("w", "kill")] == ([pid, child] if stop_children else [pid])
 
 
@@ -301,6 +304,7 @@ def test_descendants_end_with_their_process_unless_they_may_stay(
     assert is_alive(child) != kill_descendants
     if not kill_descendants:
         os.kill(child, signal.SIGKILL)
+        until(lambda: not is_alive(child))
 
 
 PREFORK = """\
@@ -333,7 +337,7 @@ def test_children_of_a_master_that_was_killed_give_its_port_back(circusd: Start,
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
                 return int(client.recv(100) or b"0")
-        except ConnectionError:
+        except OSError:  # nobody listens, or who would have answered was killed
             return 0
 
     for _ in range(5):
@@ -364,7 +368,7 @@ def test_what_replaces_a_process_waits_until_it_has_gone(circusd: Start, tmp_pat
     )
     w = daemon.watcher("w")
     w.do("start")
-    until(lambda: len(list(tmp_path.glob("ready.*"))) == 3)
+    until(lambda: len(list(tmp_path.glob("ready.*"))) >= 3)
     if how != "max_age":
         w.do(how)
     daemon.events.wait("w", "reap", count=3)

@@ -41,11 +41,9 @@ def hang(tmp_path: Path) -> Path:
     return folder
 
 
-def end(daemon: Daemon, seconds: float = 5.0) -> None:
-    """End the daemon, well before any hook or timeout of these tests is over."""
-    began = time.monotonic()
-    assert daemon.stop() == 0
-    assert time.monotonic() - began < seconds
+def end(daemon: Daemon) -> None:
+    """End the daemon, well before any hook of these tests, or its timeout of 50 seconds, is over."""
+    assert daemon.stop(deadline=25) == 0
     assert daemon.descendants() == []
 
 
@@ -136,9 +134,10 @@ def test_a_stop_wins_while_a_process_crashes_again_and_again(circusd: Start) -> 
     daemon.events.wait("w", "reap", count=6)
     w.do("stop")
     assert w.status() == "stopped"
-    reaps = len(daemon.events.all("w", "reap"))
-    daemon.call("status")
-    assert len(daemon.events.all("w", "reap")) == reaps
+    (stop,) = daemon.events.wait("w", "stop")
+    place = daemon.events.last
+    assert [e for e in daemon.events.all("w", "spawn", "reap") if stop.at < e.at < place] == []
+    assert daemon.descendants() == []
 
 
 def test_a_process_that_is_suspended_is_stopped_at_once(circusd: Start) -> None:
@@ -185,11 +184,12 @@ def test_a_start_during_a_slow_stop_starts_after_it(circusd: Start, tmp_path: Pa
 def test_the_end_of_the_daemon_wins_over_a_start(circusd: Start, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     daemon = circusd(
-        STUBBORN.format(ready=ready) + "graceful_timeout = 1\n" + SLEEPER.format(name="v"),
+        STUBBORN.format(ready=ready) + "graceful_timeout = 60\n" + SLEEPER.format(name="v"),
     )
     stubborn, v = daemon.watcher("stubborn"), daemon.watcher("v")
     stubborn.do("start")
     until(ready.exists)
+    pid = stubborn.pid()
     v.until("active")
     daemon.kill(signal.SIGTERM)
     v.until("stopped")
@@ -205,7 +205,8 @@ def test_the_end_of_the_daemon_wins_over_a_start(circusd: Start, tmp_path: Path)
             daemon.call(command, **properties)
         except RefusedError:
             continue
-    assert daemon.wait(8) == 0
+    os.kill(pid, signal.SIGKILL)
+    assert daemon.wait() == 0
     assert daemon.descendants() == []
 
 
@@ -223,13 +224,13 @@ def test_the_end_of_the_daemon_waits_for_removed_watchers_too(circusd: Start, tm
 @pytest.mark.parametrize("how", ["stop", "rm", "stop all"])
 def test_what_is_stopped_before_its_turn_at_the_start_is_not_started(circusd: Start, how: str) -> None:
     sections = "".join(SLEEPER.format(name=name) for name in "abc")
-    daemon = circusd(sections, circus={"warmup_delay": 1})
+    daemon = circusd(sections, circus={"warmup_delay": 3})
     a = daemon.watcher("a")
     a.until("active")
     assert daemon.watcher("b").status() == "stopped"
     if how == "stop all":
         daemon.call("stop", waiting=True)
-        time.sleep(1.3)  # its turn would have come
+        time.sleep(3.3)  # its turn would have come
         assert set(daemon.call("status")["statuses"].values()) == {"stopped"}
     else:
         daemon.call(how, name="b", waiting=True)
@@ -248,8 +249,8 @@ def test_a_second_sigterm_changes_nothing(circusd: Start, tmp_path: Path) -> Non
     for _ in range(5):
         daemon.kill(signal.SIGTERM)
     daemon.kill(signal.SIGHUP)
-    assert daemon.wait(8) == 0
-    assert daemon.events.all("stubborn", "reap")[-1].payload["exit_code"] == -9
+    assert daemon.wait() == 0
+    assert daemon.events.wait("stubborn", "reap")[0].payload["exit_code"] == -9
 
 
 def test_all_watchers_stop_at_the_same_time(circusd: Start, tmp_path: Path) -> None:
@@ -261,7 +262,12 @@ def test_all_watchers_stop_at_the_same_time(circusd: Start, tmp_path: Path) -> N
     )  # fmt: skip
     daemon = circusd(sections)
     until(lambda: all((tmp_path / f"ready{n}").exists() for n in range(6)))
-    end(daemon, seconds=4.0)
+    place = daemon.events.last
+    end(daemon)
+    for n in range(6):
+        daemon.events.wait(f"s{n}", "reap", after=place)
+    told = [e.action for e in daemon.events.all(None, "kill", "reap") if e.at > place]
+    assert told[:6] == ["kill"] * 6
 
 
 @pytest.mark.parametrize("signum", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGWINCH])
