@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from circus_core.testing import Daemon, until
+from circus_stats.top.session import Session
+from circus_stats.top.settings import Settings
+from circus_stats.top.status import State
 from tests.integration.daemon import free_port
 from tests.integration.sshd import SSHD, SshServer, ssh_programs
 from tests.integration.terminal import TMUX, Terminal
@@ -212,6 +216,53 @@ def test_the_endpoint_of_the_statistics_alone_is_enough_to_look(daemon: Daemon) 
     assert alone["watchers"]["web one"]["state"] is None
     both = document("--endpoint", stats, "--control", daemon.endpoint)
     assert both["watchers"]["web one"]["state"] == "active"
+
+
+@only_published
+def test_figures_of_another_daemon_at_the_same_endpoint_are_not_shown(daemon: Daemon, tmp_path: Path) -> None:
+    stats = daemon.call("globaloptions")["options"]["stats_endpoint"]
+    until(lambda: "statistics of circusd" in daemon.log(), daemon.log)  # it has the endpoint
+    sections = "[watcher:web one]\ncmd = sleep 1000\n"
+    with Daemon(tmp_path / "d", sections, circus={"statsd": True, "stats_endpoint": stats}) as second:
+        until(lambda: "give another stats_endpoint" in second.log(), second.log)
+        for words in ([], ["--endpoint", stats]):
+            told = document("--control", second.endpoint, *words)
+            assert (told["source"], "a.b" in told["watchers"]) == ("stats", False)
+            (process,) = told["watchers"]["web one"]["processes"]
+            assert [process["pid"]] == second.watcher("web one").pids()
+            assert [each["pid"] for each in told["circus"]["processes"]] == [second.pid]
+        first_line = run("--once", "--control", second.endpoint).stdout.partition("\n")[0]
+        assert first_line.endswith(f"(stats_endpoint is circusd {daemon.pid}'s: asking the daemon)")
+        pids = set(daemon.watcher("web one").pids())
+        asyncio.run(
+            until_seen(
+                Settings(endpoint=stats, control=second.endpoint),
+                lambda session: (
+                    session.status.state is State.NOT_ASKED and pids_of("web one", session) == pids
+                ),
+            )
+        )
+
+
+def pids_of(name: str, session: Session) -> set[int]:
+    watcher = session.model.watchers.get(name)
+    return set() if watcher is None else set(watcher.processes)
+
+
+async def until_seen(settings: Settings, is_wanted: Callable[[Session], bool]) -> None:
+    """Follow a daemon until something is seen of it."""
+    changed = asyncio.Event()
+    session = Session(settings, on_change=changed.set)
+    running = asyncio.create_task(session.run())
+    try:
+        async with asyncio.timeout(30):
+            while not is_wanted(session):
+                changed.clear()
+                await changed.wait()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 def test_where_nobody_answers_it_ends_with_words(tmp_path: Path) -> None:

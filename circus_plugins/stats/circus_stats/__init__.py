@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SocketsStat,
         SocketStat,
         WatcherStat,
+        name_of_daemon,
     )
     from circus_stats.service import Service
     from circus_stats.settings import Settings
@@ -38,6 +39,7 @@ __all__ = [
     "SocketsStat",
     "StatsClient",
     "WatcherStat",
+    "name_of_daemon",
     "run_circusd_stats",
 ]
 
@@ -52,6 +54,7 @@ _MODULES: Final = {
         "SocketStat",
         "SocketsStat",
         "WatcherStat",
+        "name_of_daemon",
     ],
     "service": ["Service"],
     "settings": ["Settings"],

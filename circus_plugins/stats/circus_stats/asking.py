@@ -25,6 +25,7 @@ async def ask_roster(client: AsyncCircusClient) -> Roster:
         RefusedError: we may not ask.
     """
     daemon = (await client.send("dstats"))["info"]
+    options = (await client.send("globaloptions"))["options"]
     names = list((await client.send("status"))["statuses"])
     turns = asyncio.Semaphore(_AT_A_TIME)
 
@@ -38,7 +39,10 @@ async def ask_roster(client: AsyncCircusClient) -> Roster:
     pids = await asyncio.gather(*(pids_of(name) for name in names))
     sockets = (await client.send("listsockets"))["sockets"]
     return Roster(
-        int(daemon["pid"]), dict(zip(names, pids, strict=True)), [_socket(each) for each in sockets]
+        int(daemon["pid"]),
+        dict(zip(names, pids, strict=True)),
+        [_socket(each) for each in sockets],
+        endpoint=str(options.get("endpoint", "")),
     )
 
 

@@ -21,18 +21,21 @@ from circus_stats.roster import Group, Socket
 __all__ = ["messages_of_group", "messages_of_sockets", "socket_stat"]
 
 
-def messages_of_group(group: Group, look: Look) -> Iterator[tuple[str, ProcessStat | WatcherStat]]:
+def messages_of_group(
+    group: Group, look: Look, daemon: str
+) -> Iterator[tuple[str, ProcessStat | WatcherStat]]:
     """Yield topic and payload of each process of a group that was seen, then of all together."""
     found = [(pid, look.processes[pid]) for pid in group.pids if pid in look.processes]
     for pid, seen in found:
-        yield f"{PREFIX}{group.topic}.{pid}", _process(pid, seen, group, look)
-    yield f"{PREFIX}{group.topic}", _watcher(found, group, look)
+        yield f"{PREFIX}{group.topic}.{pid}", _process(pid, seen, group, look, daemon)
+    yield f"{PREFIX}{group.topic}", _watcher(found, group, look, daemon)
 
 
 def socket_stat(
     socket: Socket,
     reads: int,
     *,
+    daemon: str,
     connections: int | None = None,
     waiting: int | None = None,
     time: float,
@@ -45,6 +48,7 @@ def socket_stat(
         "reads": reads,
         "address": socket.address,
         "kind": "socket",
+        "daemon": daemon,
         "name": socket.name,
         "connections": connections,
         "waiting": waiting,
@@ -65,18 +69,20 @@ def messages_of_sockets(stats: Sequence[SocketStat]) -> Iterator[tuple[str, Sock
             "addresses": [stat["address"] for stat in stats],
             "reads": sum(stat["reads"] for stat in stats),
             "kind": "sockets",
+            "daemon": stats[0]["daemon"],
             "time": stats[0]["time"],
             "interval": stats[0]["interval"],
         },
     )
 
 
-def _process(pid: int, seen: Seen, group: Group, look: Look) -> ProcessStat:
+def _process(pid: int, seen: Seen, group: Group, look: Look, daemon: str) -> ProcessStat:
     return {
         **seen.info,
         "subtopic": pid,
         "name": group.names.get(pid),
         "kind": "process",
+        "daemon": daemon,
         "watcher": group.watcher,
         "time": look.time,
         "interval": seen.interval,
@@ -84,7 +90,7 @@ def _process(pid: int, seen: Seen, group: Group, look: Look) -> ProcessStat:
     }
 
 
-def _watcher(found: Sequence[tuple[int, Seen]], group: Group, look: Look) -> WatcherStat:
+def _watcher(found: Sequence[tuple[int, Seen]], group: Group, look: Look, daemon: str) -> WatcherStat:
     infos = [seen.info for _, seen in found]
     ages = [info["age"] for info in infos]
     return {
@@ -93,6 +99,7 @@ def _watcher(found: Sequence[tuple[int, Seen]], group: Group, look: Look) -> Wat
         "mem": _sum([info["mem"] for info in infos]),
         "age": _oldest(ages),
         "kind": "watcher",
+        "daemon": daemon,
         "watcher": group.watcher,
         "time": look.time,
         "interval": look.interval,

@@ -2,7 +2,7 @@
 
 A message is a topic and a JSON object. The keys that Circus 0.19 has keep its form: sizes are text
 (`13.70M`), and what may not be read is the text `N/A`. All other keys are additions: sizes are bytes, and
-what may not be read is null.
+what may not be read is null. One of them, `daemon`, tells whose figures these are.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = [
     "SocketStat",
     "SocketsStat",
     "WatcherStat",
+    "name_of_daemon",
     "read_message",
 ]
 
@@ -117,6 +118,7 @@ class ProcessStat(ProcessInfo):
         name: `circusd`, `circusd-stats` or `circushttpd`; null for the process of a watcher.
         kind: tells messages apart whatever their watchers are called.
         watcher: its name as it was configured; null for circusd.
+        daemon: whose it is, see `name_of_daemon`.
         time: when it was looked at, seconds since the epoch.
         interval: seconds since the look before; null if there was none.
         family: the process and all its descendants, summed.
@@ -125,6 +127,7 @@ class ProcessStat(ProcessInfo):
     subtopic: int
     name: str | None
     kind: Literal["process"]
+    daemon: str
     watcher: str | None
     time: float
     interval: float | None
@@ -147,6 +150,7 @@ class WatcherStat(TypedDict):
     mem: Readable
     age: Readable
     kind: Literal["watcher"]
+    daemon: str
     watcher: str | None
     time: float
     interval: float | None
@@ -173,6 +177,7 @@ class SocketStat(TypedDict):
     address: str
     reads: int
     kind: Literal["socket"]
+    daemon: str
     name: str
     connections: int | None
     waiting: int | None
@@ -186,6 +191,7 @@ class SocketsStat(TypedDict):
     addresses: list[str]
     reads: int
     kind: Literal["sockets"]
+    daemon: str
     time: float
     interval: float
 
@@ -217,6 +223,22 @@ class Message(NamedTuple):
     watcher: str
     subtopic: str | None
     stat: Mapping[str, Any]
+
+    @property
+    def daemon(self) -> str | None:
+        """Whose figures these are, see `name_of_daemon`; None if it does not say, as Circus 0.19."""
+        name = self.stat.get("daemon")
+        return name if isinstance(name, str) else None
+
+
+def name_of_daemon(pid: int, endpoint: str) -> str:
+    """Return the name of a circusd in messages, which no other has that could publish at the same place.
+
+    Args:
+        pid: what `dstats` tells.
+        endpoint: what `globaloptions` tells.
+    """
+    return f"{pid}@{endpoint}"
 
 
 def read_message(topic: str, stat: Mapping[str, Any]) -> Message:

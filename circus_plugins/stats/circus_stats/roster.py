@@ -50,17 +50,24 @@ class Roster:
 
     Attributes:
         daemon: pid of circusd.
+        endpoint: its control endpoint, as it tells it.
         sockets: those of the daemon.
         is_doubtful: something does not fit; the daemon should be asked again.
     """
 
     def __init__(
-        self, daemon: int, watchers: Mapping[str, Collection[int]], sockets: Collection[Socket] = ()
+        self,
+        daemon: int,
+        watchers: Mapping[str, Collection[int]],
+        sockets: Collection[Socket] = (),
+        *,
+        endpoint: str = "",
     ) -> None:
         """Args:
         watchers: pids by the name of the watcher, as it was configured.
         """
         self.daemon = daemon
+        self.endpoint = endpoint
         self.sockets = tuple(sorted(sockets, key=lambda socket: socket.fd))
         self.is_doubtful = False
         self._pids = {

@@ -28,7 +28,7 @@ from circus_stats.history import ACTIVITY, FIGURES, History
 from circus_stats.history_server import serve_history
 from circus_stats.messages import messages_of_group, messages_of_sockets, socket_stat
 from circus_stats.pace import Pace
-from circus_stats.payloads import CIRCUS, PREFIX, SOCKETS, SocketStat
+from circus_stats.payloads import CIRCUS, PREFIX, SOCKETS, SocketStat, name_of_daemon
 from circus_stats.roster import Group, Socket
 from circus_stats.settings import Settings
 
@@ -203,9 +203,10 @@ class Service:
         shown = {(group.topic, group.watcher): group for group in self._roster.groups() if group.pids}
         ended = [Group(*name, ()) for name in self._shown if name not in shown]
         self._shown = shown.keys()
+        daemon = name_of_daemon(self._roster.daemon, self._roster.endpoint)
         count = 0
         for group in (*shown.values(), *ended):
-            for topic, payload in messages_of_group(group, look):
+            for topic, payload in messages_of_group(group, look, daemon):
                 if payload["kind"] == "watcher":
                     self._remember(group, payload["family"])
                 extra = {"cost": round(cost, 4), "dropped": self._publisher.dropped}
@@ -214,10 +215,10 @@ class Service:
                 count += 1
                 if count % _TURN == 0:
                     await asyncio.sleep(0)
-        for topic, stat in messages_of_sockets(self._socket_stats(look.time, visits)):
+        for topic, stat in messages_of_sockets(self._socket_stats(look.time, visits, daemon)):
             self._publisher.publish(topic, stat)
 
-    def _socket_stats(self, now: float, visits: Mapping[int, Visit]) -> list[SocketStat]:
+    def _socket_stats(self, now: float, visits: Mapping[int, Visit], daemon: str) -> list[SocketStat]:
         interval, counts = self._arrivals.take()
         found = []
         for socket in self._roster.sockets:
@@ -230,6 +231,7 @@ class Service:
                 socket_stat(
                     socket,
                     max(reads, arrived or 0),
+                    daemon=daemon,
                     connections=connections,
                     waiting=waiting,
                     time=now,

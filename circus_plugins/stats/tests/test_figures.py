@@ -161,7 +161,7 @@ def test_processes_are_told_before_their_watcher_with_mean_sum_and_oldest() -> N
     look = Look(
         processes={5: seen(5, cpu=10.0, age=3.0), 6: seen(6, cpu=30.0, age=9.0)}, time=1.0, interval=1.0
     )
-    messages = list(messages_of_group(Group("web.v2", "Web.V2", (5, 6, 7)), look))
+    messages = list(messages_of_group(Group("web.v2", "Web.V2", (5, 6, 7)), look, "9@ipc://c"))
     assert [topic for topic, _ in messages] == ["stat.web.v2.5", "stat.web.v2.6", "stat.web.v2"]
     total: Any = messages[-1][1]
     assert {key: total[key] for key in ("pid", "cpu", "mem", "age", "watcher")} == {
@@ -178,20 +178,22 @@ def test_processes_are_told_before_their_watcher_with_mean_sum_and_oldest() -> N
 def test_one_that_may_not_be_read_makes_the_sum_so_too() -> None:
     hidden = Seen(info=hidden_info(6), family=hidden_info(6)["figures"], birth=None, interval=None, age=None)
     look = Look(processes={5: seen(5, cpu=1.0, age=3.0), 6: hidden}, time=1.0, interval=1.0)
-    *_, (_, total) = messages_of_group(Group("web", "web", (5, 6)), look)
+    *_, (_, total) = messages_of_group(Group("web", "web", (5, 6)), look, "9@ipc://c")
     assert (total["cpu"], total["mem"], total["age"]) == ("N/A", "N/A", "N/A")
     assert total["family"]["rss"] is None
     assert total["family"]["processes"] == 2
 
 
 def test_a_watcher_whose_last_process_has_gone_is_told_as_empty() -> None:
-    ((topic, stat),) = messages_of_group(Group("web", "web", ()), Look(processes={}, time=1.0, interval=1.0))
+    look = Look(processes={}, time=1.0, interval=1.0)
+    ((topic, stat),) = messages_of_group(Group("web", "web", ()), look, "9@ipc://c")
     assert (topic, stat["pid"], stat["cpu"], stat["age"]) == ("stat.web", [], 0, "N/A")
 
 
 def test_sockets_are_told_one_by_one_and_then_summed() -> None:
     stats = [
-        socket_stat(Socket(fd, f"s{fd}", f"127.0.0.1:{fd}"), fd, time=1.0, interval=1.0) for fd in (7, 8)
+        socket_stat(Socket(fd, f"s{fd}", f"127.0.0.1:{fd}"), fd, daemon="9@ipc://c", time=1.0, interval=1.0)
+        for fd in (7, 8)
     ]
     messages = list(messages_of_sockets(stats))
     assert [topic for topic, _ in messages] == ["stat.sockets.7", "stat.sockets.8", "stat.sockets"]

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from circus_stats.top.columns import COLUMNS, Looks, cells, heading, layout, plain_layout
 from circus_stats.top.figures import age_text, bytes_of, clean, end_text, number_of, size_text, whole_of
 from circus_stats.top.graphs import ASCII, BLOCKS
-from circus_stats.top.known import PAST, key_of
+from circus_stats.top.known import PAST, form_of, key_of
 from circus_stats.top.model import Model
 from circus_stats.top.rows import SORTS, Kind, Row, View, expandable, rows_of
 
@@ -178,7 +178,7 @@ def test_watchers_come_first_then_the_daemon_then_the_sockets() -> None:
 
 
 def test_a_watcher_shows_the_sums_of_its_processes() -> None:
-    watcher = modelled().watchers["web_one"].figures()
+    watcher = modelled().watchers["web one"].figures()
     assert (watcher.cpu, watcher.mem, watcher.rss, watcher.age) == (45.0, 1.5, 6 << 20, 7.0)
 
 
@@ -224,8 +224,22 @@ def test_the_two_names_that_an_old_daemon_gives_one_watcher_are_one() -> None:
     model.apply_stat("web_one", 2, stat(2), 0.0)
     model.apply_stat("web one", None, {"pid": [1]}, 0.0)
     model.apply_stat("web_one", None, {"pid": [2]}, 0.0)
-    assert list(model.watchers) == ["web_one"]
-    assert sorted(model.watchers["web_one"].processes) == [1, 2]
+    assert list(model.watchers) == ["web one"]
+    assert sorted(model.watchers["web one"].processes) == [1, 2]
+
+
+def test_watchers_whose_names_differ_by_a_blank_or_an_underscore_are_told_apart() -> None:
+    model = Model()
+    for pid, name in ((1, "Web one"), (2, "web_one")):
+        model.apply_stat(name.lower(), pid, stat(pid, watcher=name, kind="process"), 0.0)
+        model.apply_stat(name.lower(), None, {"pid": [pid], "watcher": name, "kind": "watcher"}, 0.0)
+    model.apply_statuses({"Web one": "active", "web_one": "stopping"}, {}, 0.0)
+    model.apply_event("web_one", "reap", {"process_pid": 1, "exit_code": 0}, 0.0)  # of which of them?
+    model.apply_past("web one", [1.0, 2.0], [1.0, 2.0])
+    found = [(each.name, each.state, list(each.processes)) for each in model.watchers.values()]
+    assert found == [("Web one", "active", [1]), ("web_one", "stopping", [2])]
+    assert [len(each.cpu_past) for each in model.watchers.values()] == [2, 1]
+    assert [each.name for each in model.of_form("web_one")] == ["Web one", "web_one"]
 
 
 def test_a_watcher_called_circus_is_not_the_daemon() -> None:
@@ -234,6 +248,14 @@ def test_a_watcher_called_circus_is_not_the_daemon() -> None:
     model.apply_stat("circus", 2, stat(2, watcher="Circus", kind="process"), 0.0)
     assert list(model.own.processes) == [1]
     assert model.watchers["circus"].name == "Circus"
+
+
+def test_a_watcher_called_circus_may_seem_to_have_a_process_of_the_daemon() -> None:
+    model = Model()
+    model.apply_own({"pid": 1}, 0.0)
+    model.apply_stat("circus", 1, stat(1), 0.0)  # as told by a daemon of Circus 0.19
+    rows = rows_of(model, View())
+    assert len({row.key for row in rows}) == len(rows) == 4
 
 
 def test_descendants_count_for_their_process() -> None:
@@ -245,17 +267,17 @@ def test_descendants_count_for_their_process() -> None:
 def test_what_the_sum_of_a_watcher_does_not_name_is_gone() -> None:
     model = modelled()
     model.apply_stat("web one", None, {"pid": [11], "kind": "watcher"}, 1.0)
-    assert list(model.watchers["web_one"].processes) == [11]
+    assert list(model.watchers["web one"].processes) == [11]
 
 
 def test_processes_and_watchers_of_which_nothing_is_heard_go_unless_the_daemon_names_them() -> None:
     model = modelled()
     model.apply_statuses({"web one": "active"}, {}, 0.0)
     model.expire(2.0, 3.0)
-    assert len(model.watchers["web_one"].processes) == 3
+    assert len(model.watchers["web one"].processes) == 3
     model.expire(4.0, 3.0)
-    assert list(model.watchers) == ["web_one"]
-    assert not model.watchers["web_one"].processes
+    assert list(model.watchers) == ["web one"]
+    assert not model.watchers["web one"].processes
     assert not model.sockets
 
 
@@ -311,10 +333,10 @@ def test_a_service_of_the_daemon_is_shown_once_and_as_a_watcher_when_it_is_stopp
 def test_the_past_that_is_told_replaces_a_shorter_one() -> None:
     model = modelled()
     model.apply_past("web one", [1.0, None, 3.0], [0.1, None, 0.3])
-    assert list(model.watchers["web_one"].cpu_past) == [1.0, None, 3.0]
+    assert list(model.watchers["web one"].cpu_past) == [1.0, None, 3.0]
     model.apply_past("web one", [7.0], [7.0])
     model.apply_past("gone", [7.0], [7.0])
-    assert list(model.watchers["web_one"].cpu_past) == [1.0, None, 3.0]
+    assert list(model.watchers["web one"].cpu_past) == [1.0, None, 3.0]
     assert "gone" not in model.watchers
 
 
@@ -378,7 +400,7 @@ def test_pictures_have_the_width_that_was_asked_for() -> None:
 
 
 def test_names_are_compared_in_the_form_of_topics() -> None:
-    assert key_of("Web One") == "web_one"
+    assert (key_of("Web One"), form_of("Web One")) == ("web one", "web_one")
 
 
 def test_the_interval_is_that_of_the_processes() -> None:

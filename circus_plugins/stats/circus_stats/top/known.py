@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from circus_stats.top.figures import bytes_of, clean, number_of, whole_of
 
-__all__ = ["NOTHING", "PAST", "Exit", "Figures", "Past", "Process", "Socket", "Watcher", "key_of"]
+__all__ = ["NOTHING", "PAST", "Exit", "Figures", "Past", "Process", "Socket", "Watcher", "form_of", "key_of"]
 
 PAST: Final = 120
 """Values kept for sparklines; one for each time that the daemon tells."""
@@ -21,7 +21,15 @@ Past = deque[float | None]
 
 
 def key_of(name: str) -> str:
-    """Return the name of a watcher as topics have it. Circus 0.19 uses both forms for one watcher."""
+    """Return the name of a watcher as no other watcher has it, and as the topics of statistics have it."""
+    return name.lower()
+
+
+def form_of(name: str) -> str:
+    """Return the name of a watcher as the topics of events have it, where several may look the same.
+
+    Circus 0.19 uses this for statistics too, for some processes of a watcher.
+    """
     return name.lower().replace(" ", "_")
 
 

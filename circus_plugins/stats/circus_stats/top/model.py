@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from circus_stats.top.figures import clean, number_of, whole_of
-from circus_stats.top.known import PAST, Exit, Figures, Process, Socket, Watcher, key_of
+from circus_stats.top.known import PAST, Exit, Figures, Process, Socket, Watcher, form_of, key_of
 
 __all__ = ["OWN", "STATS_WATCHER", "Model"]
 
@@ -101,8 +101,7 @@ class Model:
     ) -> Watcher | None:
         if name == OWN and (OWN not in self.watchers or any(pid in self.own.processes for pid in pids)):
             return self.own
-        key = key_of(name)
-        return self._streamed(name, stat, now) if pids or key in self.watchers else None
+        return self._streamed(name, stat, now) if pids or self._heard(name, stat) else None
 
     def _count_round(self, name: str) -> None:
         if name in self._round:
@@ -191,11 +190,15 @@ class Model:
     # -- from events -------------------------------------------------------------------------------------
 
     def apply_event(self, name: str, action: str, payload: Mapping[str, Any], now: float) -> None:
-        """Take an event, its topic taken apart."""
-        if action == "remove":
-            self.watchers.pop(key_of(name), None)
+        """Take an event, its topic taken apart; it is left alone if several watchers may be meant."""
+        found = self.of_form(name)
+        if len(found) > 1:
             return
-        watcher = self._watcher(name, now)
+        if action == "remove":
+            for each in found:
+                del self.watchers[each.key]
+            return
+        watcher = self._watcher(found[0].name if found else name, now)
         pid = whole_of(payload.get("process_pid"))
         if action == "spawn" and pid is not None:
             watcher.note_spawn(pid, now)
@@ -211,6 +214,14 @@ class Model:
             )
         elif action == "stop":
             watcher.note_stop()
+
+    def of_form(self, name: str) -> list[Watcher]:
+        """Return the watchers that an event may be about: most often one."""
+        form = form_of(name)
+        if "_" in form:
+            return [each for each in self.watchers.values() if form_of(each.key) == form]
+        watcher = self.watchers.get(form)
+        return [] if watcher is None else [watcher]
 
     # -- the time that goes by ---------------------------------------------------------------------------
 
@@ -230,6 +241,23 @@ class Model:
         for socket in list(self.sockets.values()):
             if not socket.is_listed and now - socket.seen > timeout:
                 del self.sockets[socket.fd]
+
+    def forget_figures(self) -> None:
+        """Forget what the stream has told: it is another daemon's."""
+        self.own.processes.clear()
+        self.watchers = {key: each for key, each in self.watchers.items() if each.is_listed}
+        for watcher in [self.own, *self.watchers.values()]:
+            watcher.processes.clear()
+            watcher.cpu_past.clear()
+            watcher.mem_past.clear()
+        self.sockets = {fd: each for fd, each in self.sockets.items() if each.is_listed}
+        self.interval = None
+
+    def forget_daemon(self) -> None:
+        """Forget what the daemon has told: it is another one that is meant, whose figures come again."""
+        self.forget_figures()
+        self.watchers.clear()
+        self.sockets.clear()
 
     def forget_listing(self) -> None:
         """Note that the daemon can't be asked any more: its names hold until something newer is heard."""
@@ -257,10 +285,19 @@ class Model:
 
     def _streamed(self, name: str, stat: Mapping[str, Any], now: float) -> Watcher:
         """Return the watcher that a message is about."""
-        watcher, configured = self._watcher(name, now), stat.get("watcher")
+        known, configured = self._heard(name, stat), stat.get("watcher")
+        watcher = self._watcher(name if known is None else known.name, now)
         if isinstance(configured, str) and key_of(configured) == watcher.key:
             watcher.call(configured)
         return watcher
+
+    def _heard(self, name: str, stat: Mapping[str, Any]) -> Watcher | None:
+        """Return the watcher that a message is about if it is known; an old daemon gives one two names."""
+        exact = self.watchers.get(key_of(name))
+        if exact is not None or "kind" in stat:
+            return exact
+        found = self.of_form(name)
+        return found[0] if len(found) == 1 else None
 
     def _listed(self, name: str, now: float) -> Watcher:
         """Return a watcher that the daemon calls so."""

@@ -170,7 +170,8 @@ class Rounds:
         if session.status.feed is not Feed.ASKED:
             return False
         stats = session.model.watchers.get(STATS_WATCHER)
-        if stats is not None and stats.state == "active" and waited < _STREAM_MAY_COME:
+        may_come = stats is not None and stats.state == "active" and not session.status.stranger
+        if may_come and waited < _STREAM_MAY_COME:
             return False
         return session.asked > 1  # percent of cpu is counted since the question before
 

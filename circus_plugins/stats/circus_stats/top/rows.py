@@ -186,7 +186,7 @@ def _all_processes(model: Model) -> Iterator[Row]:
 def _processes(watcher: Watcher, *, is_own: bool) -> Iterator[Row]:
     for process in watcher.processes.values():
         yield Row(
-            key=("process", watcher.key, process.pid),
+            key=("own process" if is_own else "process", watcher.key, process.pid),
             kind=Kind.PROCESS,
             watcher=watcher,
             process=process,

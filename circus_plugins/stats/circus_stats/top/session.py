@@ -23,9 +23,9 @@ from circus_core import (
     reachable,
 )
 from circus_stats.client import AsyncStatsClient
-from circus_stats.payloads import Message
+from circus_stats.payloads import Message, name_of_daemon
 from circus_stats.top.figures import clean, number_of, whole_of
-from circus_stats.top.known import PAST, key_of
+from circus_stats.top.known import PAST, form_of
 from circus_stats.top.model import STATS_WATCHER, Model
 from circus_stats.top.settings import Settings
 from circus_stats.top.status import Feed, State, Status
@@ -96,6 +96,9 @@ class Session:
         self._stream_endpoint: str | None = None
         self._told_endpoint: str | None = None
         self._heard_at = -float("inf")
+        self._name: str | None = None
+        self._heard_name: str | None = None
+        self._is_doubtful = asyncio.Event()
         self._changed_watchers: set[str] = set()
         self._has_changed = asyncio.Event()
 
@@ -166,6 +169,7 @@ class Session:
             await asyncio.sleep(_RETRY)
 
     def _ask_nobody(self) -> None:
+        self.model.forget_daemon()
         self._change_state(State.NOT_ASKED)
         self.status.refusal = "it is not known which daemon this is: give its --control endpoint"
         self._on_change()
@@ -207,6 +211,7 @@ class Session:
                 tasks.create_task(self._ask_states(client))
                 tasks.create_task(self._ask_figures(client))
                 tasks.create_task(self._ask_about_changes(client))
+                tasks.create_task(self._tell_apart(client))
                 if self._tunnel is not None:
                     tasks.create_task(self._watch_login(self._tunnel))
 
@@ -223,13 +228,41 @@ class Session:
 
     async def _is_meant(self, client: AsyncCircusClient) -> bool:
         """Ask where the statistics are, and hear them; False if they are not those that were asked for."""
-        told = (await client.send("globaloptions")).get("options", {}).get("stats_endpoint")
+        options = await self._ask_who_it_is(client)
+        told = options.get("stats_endpoint")
         endpoint = reachable(told, client.endpoint) if isinstance(told, str) else None
         if self._settings.endpoint is None:
             self._told_endpoint = endpoint
             return True
         self._hear_stream(self._settings.endpoint)  # if that has failed
-        return self._settings.may_ask_any_daemon or endpoint == self._settings.endpoint
+        if self._settings.may_ask_any_daemon:
+            return True
+        return endpoint == self._settings.endpoint and self._heard_name in (None, self._name)
+
+    async def _ask_who_it_is(self, client: AsyncCircusClient) -> Mapping[str, Any]:
+        """Find out how the daemon is called in messages; returns its options."""
+        options = _mapping(await client.send("globaloptions"), "options")
+        with suppress(RefusedError):
+            pid = whole_of(_mapping(await client.send("dstats"), "info").get("pid"))
+            endpoint = options.get("endpoint")
+            self._name = name_of_daemon(pid, endpoint) if pid and isinstance(endpoint, str) else None
+        return options
+
+    async def _tell_apart(self, client: AsyncCircusClient) -> None:
+        """When another daemon's figures are heard, ask again who this one is: it may be new.
+
+        Raises CallError if the other one is meant.
+        """
+        while True:
+            await self._is_doubtful.wait()
+            self._is_doubtful.clear()
+            await self._ask_who_it_is(client)
+            if not self._is_ours(self._heard_name) and not self._settings.may_ask_any_daemon:
+                raise CallError(f"the statistics are not of the daemon at {self._settings.control}")
+            await asyncio.sleep(_HEARTBEAT)
+
+    def _is_ours(self, name: str | None) -> bool:
+        return name is None or self._name is None or name == self._name
 
     async def _look(self, client: AsyncCircusClient) -> None:
         """Ask for all there is: statuses first, which say what there is no more."""
@@ -280,7 +313,7 @@ class Session:
         async for event in events:
             name, action = event.watcher, event.action
             self.model.apply_event(name, action, event.payload, time.monotonic())
-            self._changed_watchers.add(key_of(name))
+            self._changed_watchers.add(form_of(name))
             self._has_changed.set()
             self._on_change()
 
@@ -306,9 +339,9 @@ class Session:
             self._on_change()
             await asyncio.sleep(_REST * (time.monotonic() - started))
 
-    def _named(self, keys: set[str]) -> list[str]:
-        watchers = self.model.watchers
-        return [watchers[key].name for key in sorted(keys) if key in watchers and watchers[key].is_listed]
+    def _named(self, forms: set[str]) -> list[str]:
+        found = (each for form in sorted(forms) for each in self.model.of_form(form))
+        return [each.name for each in found if each.is_listed]
 
     async def _ask_figures(self, client: AsyncCircusClient) -> None:
         """Ask what processes cost, as long as nobody publishes it."""
@@ -363,16 +396,30 @@ class Session:
         """Take messages without end; what is typed goes first, however many there are."""
         taken = 0
         async for message in messages:
-            self._take(message.watcher, message.subtopic, message.stat)
+            self._take(message)
             taken += 1
             if taken % _TURN == 0:
                 await asyncio.sleep(0)
 
-    def _take(self, watcher: str, subtopic: str | None, stat: Mapping[str, Any]) -> None:
+    def _take(self, message: Message) -> None:
+        self._heard_name = message.daemon
+        if not self._is_ours(message.daemon):
+            self._is_doubtful.set()
+            if self._settings.may_ask_any_daemon:
+                self._leave_out(message)
+                return
         self._heard_at = time.monotonic()
-        self.status.feed = Feed.STREAM
-        self.model.apply_stat(watcher, subtopic, stat, self._heard_at)
+        self.status.feed, self.status.stranger = Feed.STREAM, ""
+        self.model.apply_stat(message.watcher, message.subtopic, message.stat, self._heard_at)
         self._on_change()
+
+    def _leave_out(self, message: Message) -> None:
+        """Note that this is another daemon's; what was taken before it was known who ours is goes too."""
+        self.status.stranger = message.daemon or ""
+        if self.status.feed is Feed.STREAM:
+            self.status.feed, self._heard_at = Feed.NOTHING, -float("inf")
+            self.model.forget_figures()
+            self._on_change()
 
     async def _expire(self) -> None:
         """Leave out what is gone; but nothing only because nobody tells of anything."""

@@ -32,6 +32,7 @@ class Status:
     Attributes:
         since: when `state` began, on the monotonic clock.
         trouble: why it is not up; empty if it is.
+        stranger: the daemon whose figures are heard where ours should be; empty if there is none.
         is_login_over: nothing will come before there is a new login.
         refusal: what to say to who wants to do something; empty if that can be done.
     """
@@ -40,5 +41,6 @@ class Status:
     since: float = 0.0
     trouble: str = ""
     feed: Feed = Feed.NOTHING
+    stranger: str = ""
     is_login_over: bool = False
     refusal: str = ""

@@ -30,6 +30,9 @@ def how_it_stands(status: Status, model: Model, now: float) -> tuple[str, bool]:
     if status.feed is Feed.STREAM:
         every = "" if model.interval is None else f", every {age_text(model.interval)}"
         return f"live{every}", True
+    if status.stranger:
+        whose = clean(status.stranger.partition("@")[0])
+        return f"stats_endpoint is circusd {whose}'s: asking the daemon", False
     if status.feed is Feed.ASKED:
         why = "circusd-stats is silent" if STATS_WATCHER in model.watchers else "statsd is off"
         return f"{why}: asking the daemon", True
