@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from circus_httpd.contract import Contract
@@ -20,6 +22,19 @@ async def _nothing() -> None: ...
 def test_every_operation_is_done_and_described() -> None:
     operations = Operations(Daemons(lambda: None), multicast=None, description={}, daemons_changed=_nothing)
     assert {each.name for each in CONTRACT.operations} == set(operations.table) | ELSEWHERE
+
+
+def test_no_comma_ends_a_text_of_the_description_before_its_end() -> None:
+    """In braces YAML takes what follows a comma for a further key, without a value."""
+
+    def nulls(value: Any, place: str) -> list[str]:
+        if isinstance(value, dict):
+            return [found for key, item in value.items() for found in nulls(item, f"{place}/{key}")]
+        if isinstance(value, list):
+            return [found for number, item in enumerate(value) for found in nulls(item, f"{place}/{number}")]
+        return [place] if value is None else []
+
+    assert nulls(CONTRACT.document, "") == []
 
 
 def test_who_may_do_what() -> None:
