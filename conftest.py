@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 
 def _switch_off_entry_point_cache() -> Path:
@@ -29,8 +29,10 @@ def _switch_off_entry_point_cache() -> Path:
 
 _CACHE = _switch_off_entry_point_cache()
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("circus", deadline=None, print_blob=True)
+# How long an example takes, or takes to be made, says more about the machine than about the code.
+settings.register_profile(
+    "circus", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("circus")
 
 
