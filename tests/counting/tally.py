@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -18,7 +19,11 @@ def times_on_cpu(pid: int) -> Mapping[str, str]:
     The first and third field of /proc/PID/task/TID/schedstat, and the switches in its status where the kernel
     was built without: proc_pid_schedstat(5), proc_pid_status(5).
     """
-    return {task.name: _runs(task) for task in Path(f"/proc/{pid}/task").iterdir()}
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found[task.name] = _runs(task)
+    return found
 
 
 def _runs(task: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from circus_core.testing import Daemon
@@ -24,13 +25,17 @@ def test_a_line_of_many_writers_costs_a_small_part_of_a_wake_up(
     daemon.watcher("w").do("start")
     log = tmp_path / "log"
     begun = _wake_ups(daemon.pid)
-    wait_until(lambda: log.stat().st_size >= _WRITERS * _LINES * LINE, "all lines are written")
+    wait_until(
+        lambda: log.exists() and log.stat().st_size >= _WRITERS * _LINES * LINE, "all lines are written"
+    )
     assert _wake_ups(daemon.pid) - begun < _WRITERS * _LINES / 5
 
 
 def _wake_ups(pid: int) -> int:
     """Return how often its threads went to sleep so far: proc_pid_status(5)."""
-    tasks = [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    return sum(
-        int(found) for text in tasks for found in re.findall(r"\nvoluntary_ctxt_switches:\s(\d+)", text)
-    )
+    count = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            (found,) = re.findall(r"\nvoluntary_ctxt_switches:\s(\d+)", (task / "status").read_text())
+            count += int(found)
+    return count

@@ -111,7 +111,7 @@ def row_heads(title: str) -> list[str]:
 
 
 def test_every_option_has_its_row() -> None:
-    done = subprocess.run([*PROGRAM, "--help"], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([*PROGRAM, "--help"], capture_output=True, text=True, timeout=60, check=True)
     options = set(re.findall(r"^  (--[a-z-]+)", done.stdout, re.MULTILINE))
     assert options == {re.findall(r"--[a-z-]+", head)[0] for head in row_heads("option")}
 
@@ -132,5 +132,5 @@ def test_examples_print_something(example: str, daemon: Daemon) -> None:
     name, *words = example.split()
     assert name == "circus-top"
     env = {**os.environ, "CIRCUSCTL_ENDPOINT": daemon.endpoint}
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=20, check=True, env=env)
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=60, check=True, env=env)
     assert "web" in done.stdout

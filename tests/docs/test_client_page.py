@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,9 +35,8 @@ cmd = sleep 1000
 autostart = False
 
 [watcher:stubborn]
-cmd = sh -c 'trap "" TERM; : > ready; while :; do sleep 1000; done'
+cmd = sh -c 'trap "" TERM; : > ready; exec sleep 1000'
 working_dir = .
-graceful_timeout = 1
 """
 
 
@@ -45,7 +46,10 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     with Daemon(tmp_path / "daemon", sections) as running:
         running.watcher("web").until_pids(2)
         until((tmp_path / "ready").exists)
+        stubborn = running.watcher("stubborn").pid()
         yield running
+        running.call("stop", name="stubborn")
+        os.kill(stubborn, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("program", "prints"), list(zip(PROGRAMS, PRINTS, strict=True)))
