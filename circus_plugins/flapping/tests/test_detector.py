@@ -354,6 +354,7 @@ class AnyHistory(RuleBasedStateMachine):
             case Pause(_, attempt):
                 assert not self.is_due
                 self.is_due = True
+                self.has_operator_stopped = False  # what dies again was started again
                 self.pauses = attempt
             case CancelRestart():
                 self.is_due = False
