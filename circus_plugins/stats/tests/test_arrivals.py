@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,10 +56,16 @@ def connect(address: object, family: int, count: int) -> None:
             client.connect(address)  # type: ignore[arg-type]
 
 
+def waiting(listener: socket.socket) -> int:
+    """Return how many connections wait to be accepted: tcpi_unacked of struct tcp_info, see tcp(7)."""
+    (found,) = struct.unpack_from("=I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)
+    return int(found)
+
+
 async def total(arrivals: Arrivals, wanted: Callable[[int], bool]) -> tuple[int, int | None]:
     """Add up what is taken until it is as wanted."""
     reads, waiting = 0, None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not wanted(reads):
             await asyncio.sleep(0.01)
             _, counts = arrivals.take()
@@ -111,6 +118,7 @@ def test_open_connections_are_counted_wherever_it_listens(family: int, host: str
         connections.look([told, other])
         clients = [socket.create_connection((host, port)) for _ in range(3)]
         try:
+            until(lambda: waiting(listener) == 3)
             found = connections.look([told, other])
             assert found[told.fd] == Visit(3, 3)
             assert found[98] == Visit(0, 0)
