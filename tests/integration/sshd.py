@@ -16,7 +16,7 @@ from typing import Self
 
 import psutil
 
-from tests.integration.daemon import DEADLINE, free_port, until
+from tests.integration.daemon import DEADLINE, free_port, is_alive, until
 
 __all__ = ["SSHD", "SshServer", "ssh_programs"]
 
@@ -78,7 +78,7 @@ class SshServer:
                 process.send_signal(signal.SIGKILL)
         self._process.wait(DEADLINE)
         self._process = None
-        until(lambda: not any(process.is_running() for process in everyone[:-1]), "sshd to be gone")
+        until(lambda: not any(is_alive(process.pid) for process in everyone[:-1]), "sshd to be gone")
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as probe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -97,6 +98,7 @@ def test_the_loop_of_tornado_will_do(served: Served) -> None:
 
 def test_a_call_that_gives_up_or_is_cancelled_leaves_nothing(served: Served) -> None:
     async def ask(client: AsyncCircusClient) -> None:
+        await client.run(Numwatchers)  # it is connected
         served.hold()
         with pytest.raises(CallTimeoutError, match=r"^Timed out\. There is no answer"):
             await client.run(Start, name="lazy", waiting=True, timeout=0.1)
@@ -163,13 +165,13 @@ def test_a_cast_has_arrived_when_it_returns(served: Served) -> None:
 
 
 def test_what_was_in_conflict_is_sent_again_until_it_is_taken(nobody: str) -> None:
-    replies = iter([conflict(), conflict("watcher_stop"), {"status": "ok"}, conflict(), conflict()])
+    replies = chain([conflict(), conflict("watcher_stop"), {"status": "ok"}], repeat(conflict()))
     with ScriptedDaemon(nobody, lambda _: next(replies)):
 
         async def ask(client: AsyncCircusClient) -> None:
             assert (await client.send("restart", name="web"))["status"] == "ok"
             with pytest.raises(RefusedError, match="already running"):
-                await client.send("restart", timeout=0.1)
+                await client.send("restart", timeout=3)
 
         using(nobody, ask)
 

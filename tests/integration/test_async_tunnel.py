@@ -25,7 +25,7 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]
     with SshServer(tmp_path / "sshd") as server:
         monkeypatch.setenv("PATH", server.path)
         yield server
-        assert not list(ssh_programs(server.folder))
+        until(lambda: not list(ssh_programs(server.folder)), "every ssh to end")
 
 
 @pytest.fixture

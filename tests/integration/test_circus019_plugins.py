@@ -127,7 +127,7 @@ def test_full_stats_measures_processes(bench: Bench) -> None:
 
 
 def test_resource_watcher_restarts_what_is_too_big(bench: Bench) -> None:
-    (first,) = bench.daemon.watcher("fat").pids()
+    (first,) = bench.daemon.watcher("fat").until_pids(1)  # it may be restarting already
     bench.wait_for("circus.app.watcher._resource_watcher.fat.over_memory:1|c")
     bench.wait_for("circus.app.watcher._resource_watcher.fat.restarting:1|c")
     until(lambda: bench.daemon.watcher("fat").pids() not in ([], [first]), bench.log.read_text)

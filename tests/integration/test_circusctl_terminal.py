@@ -212,11 +212,18 @@ def test_the_shell_finds_a_daemon_that_was_away(tmp_path: Path) -> None:
         terminal.wait_for("There is no such socket file")
         for _ in range(2):
             with Served(f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events"):
-                terminal.wait_for_line(PROMPT)
-                terminal.type("C-l", "numwatchers", "Enter")
-                terminal.wait_for("\n3\n")
-            terminal.type("C-l", "list", "Enter")
-            terminal.wait_for("Timed out.")
+                until(lambda: says(terminal, "numwatchers", "3"), terminal.screen)
+            until(lambda: says(terminal, "list", "Timed out."), terminal.screen)
+
+
+def says(terminal: Terminal, line: str, answer: str) -> bool:
+    """Type a line; tell whether this is what is answered."""
+    terminal.wait_for_line(PROMPT)
+    before = terminal.screen().count(f"{PROMPT} {line}")
+    terminal.type(line, "Enter")
+    terminal.wait_for(f"{PROMPT} {line}\n", count=before + 1)
+    terminal.wait_for_line(PROMPT)
+    return terminal.screen().rpartition(f"{PROMPT} {line}\n")[2].startswith(f"{answer}\n")
 
 
 def test_a_terminal_may_be_read_as_a_batch(tmp_path: Path, environment: dict[str, str]) -> None:

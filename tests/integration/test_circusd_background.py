@@ -178,6 +178,7 @@ def test_who_does_not_want_to_wait_any_more_gets_no_daemon(runs: Runs, signum: i
 def test_a_daemon_that_is_ended_before_it_is_ready_is_no_success(runs: Runs) -> None:
     complete = blocked(runs)
     starter = runs.started.pid
+    until(lambda: len(runs.alive()) == 2, "what has started the daemon to be gone")
     (daemon,) = [pid for pid in runs.alive() if pid != starter]
     os.kill(daemon, signal.SIGTERM)
     assert runs.started.wait(DEADLINE) == 1

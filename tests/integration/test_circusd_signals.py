@@ -19,6 +19,7 @@ ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 HARMLESS = [signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM]
 SLEEPER = "[watcher:sleeper]\ncmd = sleep 1000\n"
 STUBBORN = "[watcher:stubborn]\ncmd = sh -c 'trap \"\" TERM; : > ready; exec sleep 1000'\n"
+HELD = "[watcher:held]\ncmd = sh -c 'trap \"\" TERM; : > ready; read x < go'\ngraceful_timeout = 60\n"
 HANG = """\
 import pathlib, time
 def hang(**others):
@@ -162,23 +163,36 @@ def test_any_number_of_signals_during_a_stop_changes_nothing(runs: Runs) -> None
     assert not (runs.folder / "pid").exists()
 
 
-def test_it_ends_while_it_stops_for_a_restart(runs: Runs) -> None:
-    process = runs.start(runs.write(f"{STUBBORN}graceful_timeout = 1\n"))
+def start_held(runs: Runs) -> subprocess.Popen[bytes]:
+    """Start it with a process that does not end before `let_go`."""
+    os.mkfifo(runs.folder / "go")
+    process = runs.start(runs.write(HELD))
     until((runs.folder / "ready").exists)
+    return process
+
+
+def let_go(runs: Runs) -> None:
+    (runs.folder / "go").write_text("\n")
+
+
+def test_it_ends_while_it_stops_for_a_restart(runs: Runs) -> None:
+    process = start_held(runs)
     with runs.client() as client:
         client.send("restart")
     runs.wait_for("Arbiter exiting")
     process.terminate()
+    runs.wait_for("Got signal SIG_TERM")
+    let_go(runs)
     assert ended_well(runs, process)
     assert runs.said().count("Starting master on pid") == 1
 
 
 def test_a_quit_wins_over_a_restart_that_is_under_way(runs: Runs) -> None:
-    process = runs.start(runs.write(f"{STUBBORN}graceful_timeout = 1\n"))
-    until((runs.folder / "ready").exists)
+    process = start_held(runs)
     with runs.client() as client:
         client.send("restart")
         client.send("quit")
+    let_go(runs)
     assert ended_well(runs, process)
     assert runs.said().count("Starting master on pid") == 1
 
@@ -270,8 +284,11 @@ def test_as_pid_1_it_reaps_what_others_leave(runs: Runs, autostart: bool) -> Non
         runs.wait_for("sleeper started")
     expected = len(daemon.children())
     enter = ["nsenter", "--pid", "--target", str(daemon.pid), "setsid"]
-    subprocess.run([*enter, "sh", "-c", "sleep 0.1 & sleep 0.2 &"], check=True)
+    held, hold = os.pipe()
+    subprocess.run([*enter, "sh", "-c", "exec 3<&0; cat <&3 & cat <&3 &"], stdin=held, check=True)
+    os.close(held)
     until(lambda: len(daemon.children()) == expected + 2, "the orphans to become its children")
+    os.close(hold)
     until(lambda: len(daemon.children()) == expected, lambda: f"zombies: {daemon.children()}")
     daemon.terminate()
     assert ended_well(runs, runs.started)

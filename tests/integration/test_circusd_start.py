@@ -357,7 +357,9 @@ def test_the_command_line_wins_over_the_file_also_for_plugins(runs: Runs) -> Non
     assert (runs.folder / "pid").exists()
     with runs.client() as client:
         (pid,) = client.send("list", name="plugin:flap")["pids"]
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    cmdline = Path(f"/proc/{pid}/cmdline")
+    until(cmdline.read_bytes)  # within execve(2) there is none for a moment
+    words = cmdline.read_bytes().split(b"\0")
     assert words[words.index(b"--log-level") + 1] == b"debug"
     assert words[words.index(b"--log-output") + 1] == b"log"
     end(runs)

@@ -87,6 +87,7 @@ def test_what_a_daemon_could_not_answer_is_not_sent(
 
 
 def test_a_call_has_a_timeout_of_its_own(served: Served, client: CircusClient) -> None:
+    client.run(Numwatchers)  # it is connected
     served.hold()
     with pytest.raises(CallTimeoutError, match=r"^Timed out\. There is no answer"):
         client.send("stop", waiting=True, timeout=0.1)
@@ -165,7 +166,7 @@ def test_what_was_in_conflict_is_sent_again_until_it_is_taken(nobody: str) -> No
 def test_a_conflict_that_lasts_is_raised_when_the_time_is_over(nobody: str) -> None:
     with (
         ScriptedDaemon(nobody, lambda _: conflict()) as daemon,
-        CircusClient(nobody, timeout=0.3) as client,
+        CircusClient(nobody, timeout=3) as client,
     ):
         with pytest.raises(RefusedError, match="arbiter is already running manage_watchers command"):
             client.send("stop")
@@ -225,6 +226,7 @@ def test_the_event_endpoint_is_one_that_can_be_reached_from_here() -> None:
 # types
 
 
+@pytest.mark.timeout(400)
 def test_a_checker_infers_the_result_from_the_command(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
@@ -238,7 +240,7 @@ def test_a_checker_infers_the_result_from_the_command(tmp_path: Path) -> None:
         "    wrong: int = await client.run(Status)\n"
     )
     words = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}/cache", str(program)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     revealed = [line for line in done.stdout.splitlines() if "Revealed type" in line]
     assert [line.partition('"')[2] for line in revealed] == ['circus_core.commands.resizing.Resized"'] * 2
     assert 'Incompatible types in assignment (expression has type "StatusResult"' in done.stdout
