@@ -18,7 +18,7 @@ from circus_core.clients.asking import ReceivedEvent
 from circus_core.config.units import BOOL
 from circus_core.errors import CallError, CircusError
 from circus_core.events import event_name
-from circus_core.plugin.link import TOPICS, Arrival, Gap, Link, SocketLink
+from circus_core.plugin.link import TOPICS, Arrival, Gap, Link
 
 if TYPE_CHECKING:
     from tornado.ioloop import IOLoop
@@ -217,6 +217,8 @@ class CircusPlugin:
     def initialize(self) -> None:
         """Connect to both endpoints; a daemon that is not there yet is connected to when it comes."""
         if self._link is None:
+            from circus_core.plugin.socket_link import SocketLink  # a plugin in the daemon has another one
+
             self._link = SocketLink(self.endpoint, self.pubsub_endpoint, ssh_server=self.ssh_server)
 
     def start(self) -> None:
