@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -35,6 +36,7 @@ DEADLINE = 20.0
 """Seconds after which what is waited for will not come any more."""
 
 _LONGEST_FOLDER = 95
+_PF_EXITING = 4  # of the flags of a process, include/linux/sched.h
 _MARK = "CIRCUS_MARK"  # inherited by all that a daemon starts
 _BEACON = "zz-beacon"  # a watcher that never runs: its `updated` events prove that we hear everything
 _UPDATE = {"max_retry": 5}
@@ -353,7 +355,10 @@ class Daemon:
         return self.log_path.read_text(errors="replace")
 
     def descendants(self) -> list[str]:
-        """Return everything that this daemon started, directly or not, and that still runs."""
+        """Return everything that this daemon started, directly or not, and that still runs.
+
+        Who was killed and has not died yet, since the machine is busy, runs no more.
+        """
         found = []
         for entry in os.scandir("/proc"):
             if entry.name.isdigit() and int(entry.name) != self.pid and self._is_ours(int(entry.name)):
@@ -363,9 +368,12 @@ class Daemon:
     def _is_ours(self, pid: int) -> bool:
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
+            is_ours = any(
+                self.token.encode() in e for e in environ.split(b"\0") if e.startswith(_MARK.encode())
+            )
+            return is_ours and not _is_dying(pid)
+        except (OSError, ValueError):
             return False
-        return any(self.token.encode() in e for e in environ.split(b"\0") if e.startswith(_MARK.encode()))
 
     def _wait_until_ready(self) -> None:
         """Until it answers, and what it publishes arrives."""
@@ -415,6 +423,14 @@ def _words(pid: int) -> list[str]:
     """Return the command line; within execve(2) there is none for a moment."""
     until(lambda: _command_line(pid))
     return _command_line(pid).split()
+
+
+def _is_dying(pid: int) -> bool:
+    """Tell whether a deadly signal is on its way, as SIGKILL for each thread, or it is ending: proc(5)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (pending,) = re.findall(r"^SigPnd:\s*(\w+)", status, re.MULTILINE)
+    flags = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
+    return bool(int(pending, 16) & 1 << signal.SIGKILL - 1 or flags & _PF_EXITING)
 
 
 def _command_line(pid: int) -> str:
