@@ -38,7 +38,7 @@ _POWERS: Final = (
 )
 _FACTORS: Final = {word: 1024**power for words in _POWERS for power, word in enumerate(words.split())}
 _SIZE: Final = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]+)\s*")
-_NAME: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_NAME: Final = re.compile(r"\$([A-Z][A-Z0-9_]*)")
 
 
 def to_bool(s: str | bool | None) -> bool:
@@ -143,7 +143,7 @@ def parse_env_str(env_str: str) -> dict[str, str]:
 
 
 def parse_env_dict(env: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables as text, with `$NAME` replaced by what the environment has."""
+    """Return the variables as text, stripped; a `$NAME` becomes what the environment has, or nothing."""
     return {str(name): _with_environment(str(value)) for name, value in env.items()}
 
 
@@ -166,7 +166,4 @@ def _checked(name: str | int) -> str | int:
 
 
 def _with_environment(text: str) -> str:
-    def value(found: re.Match[str]) -> str:
-        return os.environ.get(found[1] or found[2], found[0])
-
-    return _NAME.sub(value, text)
+    return _NAME.sub(lambda found: os.environ.get(found[1], ""), text).strip()

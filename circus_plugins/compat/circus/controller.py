@@ -11,11 +11,7 @@ __all__ = ["Controller"]
 
 
 class Controller:
-    """The control endpoint of an arbiter, which opens and closes it.
-
-    Attributes:
-        loop: the loop of the arbiter; may be set, as programs do that run it in a thread of theirs.
-    """
+    """The control endpoint of an arbiter, which opens and closes it."""
 
     def __init__(
         self,
@@ -30,10 +26,19 @@ class Controller:
         self.endpoint = endpoint
         self.multicast_endpoint = multicast_endpoint
         self.context = context
-        self.loop = loop
+        self._loop = loop
         self.arbiter = arbiter
         self.check_delay = check_delay
         self.endpoint_owner = endpoint_owner
+
+    @property
+    def loop(self) -> Any:
+        """The loop of the arbiter; may be set, as programs do that run it in a thread of theirs."""
+        return self.arbiter.loop if self._loop is None else self._loop
+
+    @loop.setter
+    def loop(self, loop: Any) -> None:
+        self._loop = loop
 
     @property
     def endpoint_owner_mode(self) -> bool:

@@ -97,7 +97,7 @@ class Process:
         config = core.config
         face = cls(
             config.name, core.wid, config.cmd or "-", watcher.args, config.working_dir, config.shell,
-            config.uid, config.gid, config.env, config.rlimits, config.executable, config.use_sockets,
+            config.uid, config.gid, watcher.env, config.rlimits, config.executable, config.use_sockets,
             watcher, spawn=False,
         )  # fmt: skip
         face._core, face._is_ours = core, False

@@ -40,7 +40,10 @@ from circus_core.testing import until
         (lambda: [util.human2bytes(text) for text in ("9K", "9 K", "9k", "5B")], [9216, 9216, 9216, 5]),
         (lambda: [util.human2bytes(text) for text in ("1.5M", "1kilo", "2Gi")], [1572864, 1024, 2**31]),
         (lambda: util.parse_env_str("A=1, B=$OLD_HOME,C=a=b"), {"A": "1", "B": "/old", "C": "a=b"}),
-        (lambda: util.parse_env_dict({"A": "${OLD_HOME}/x", "B": 3}), {"A": "/old/x", "B": "3"}),
+        (
+            lambda: util.parse_env_dict({"A": " $OLD_HOME/x", "B": 3, "C": "$NO_SUCH", "D": "${X} $x"}),
+            {"A": "/old/x", "B": "3", "C": "", "D": "${X} $x"},
+        ),
         (lambda: util.env_to_str({"B": "2", "A": "1"}), "A=1,B=2"),
         (lambda: [util.convert_opt("cmd", None), util.convert_opt("env", {"A": 1})], ["", "A=1"]),
         (lambda: util.replace_gnu_args("$(circus.a) ((CIRCUS.A)) $(circus.no)", a=1), "1 1 $(circus.no)"),

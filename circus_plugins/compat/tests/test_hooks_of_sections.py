@@ -82,7 +82,10 @@ def _in_order(note: list[Any]) -> int:
 
 
 def colour_of(pid: int) -> str:
-    return psutil.Process(pid).environ()["COLOUR"]
+    """Return what the process got; within execve(2) it has no environment for a moment."""
+    environ: dict[str, str] = {}
+    until(lambda: environ.update(psutil.Process(pid).environ()) or environ)
+    return environ["COLOUR"]
 
 
 def test_in_an_arbiter_made_by_hand(tmp_path: Path, notes: Callable[[], list[Any]]) -> None:
@@ -92,7 +95,7 @@ def test_in_an_arbiter_made_by_hand(tmp_path: Path, notes: Callable[[], list[Any
         web = Watcher("web", "sleep 1000", hooks=hooks, colour="red")
         arbiter = Arbiter([web], f"ipc://{tmp_path}/control", f"ipc://{tmp_path}/events")
         await arbiter.start()
-        assert colour_of(web.pids[0]) == "red"
+        assert colour_of(web.pids[0]) == web.processes[web.pids[0]].env["COLOUR"] == "red"
         assert web.process_info(web.pids[0], extended=True)["colour"] == "red"
         await arbiter.stop()
 

@@ -34,6 +34,8 @@ def test_all_installed_commands_are_known() -> None:
         ("incr", ["w", 2], {"waiting": True}, {"name": "w", "nb": 2, "waiting": True}),
         ("set", ["w", "numprocesses", "3"], {}, {"name": "w", "options": {"numprocesses": 3}}),
         ("restart", [], {"waiting": None}, {}),
+        ("reload", ["w"], {"terminate": True}, {"name": "w", "graceful": False}),
+        ("reload", [], {"terminate": False}, {}),
     ],
 )
 def test_words_make_the_message(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -11,7 +11,7 @@ from circus.client import make_message
 from circus.commands.base import Command
 from circus.exc import ArgumentError, MessageError
 from circus_core import Command as CoreCommand
-from circus_core.commands import assign_words
+from circus_core.commands import Switch, assign_words
 
 __all__ = ["InstalledCommand", "installed_commands"]
 
@@ -29,12 +29,24 @@ class InstalledCommand(Command):
 
     def message(self, *args: Any, **opts: Any) -> dict[str, Any]:
         """Return the request that the words and options on the command line make; raises ArgumentError."""
-        given = {name: value for name, value in opts.items() if value is not None}
+        given = dict(self._properties(opts))
         try:
             words = assign_words(args, self._command.arguments)
             return make_message(self._command.name, **self._command.message({**given, **words}))
         except MessageError as error:
             raise ArgumentError(str(error)) from error
+
+    def _properties(self, opts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Yield what options send; one that is spelled otherwise, such as `terminate`, may be given so."""
+        flags = {
+            each.flag: each for each in self._command.arguments if isinstance(each, Switch) and each.flag
+        }
+        for name, value in opts.items():
+            if name not in flags:
+                if value is not None:
+                    yield name, value
+            elif value:
+                yield flags[name].name, flags[name].value
 
     def console_msg(self, msg: Mapping[str, Any]) -> str:
         if msg.get("status") == "error":
