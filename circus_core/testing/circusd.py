@@ -32,7 +32,7 @@ from circus_core.errors import CallError
 
 __all__ = ["DEADLINE", "Daemon", "Event", "Recorder", "Watch", "free_port", "is_alive", "until"]
 
-DEADLINE = 20.0
+DEADLINE = 40.0
 """Seconds after which what is waited for will not come any more."""
 
 _LONGEST_FOLDER = 95

@@ -30,7 +30,7 @@ __all__ = [
     "until_blocking",
 ]
 
-DEADLINE = 20.0
+DEADLINE = 40.0
 SCENARIOS = Path(__file__).with_name("backend_scenarios.py")
 
 

@@ -237,7 +237,7 @@ def test_connections_that_ended_are_forgotten(keyed: Served) -> None:
         count(keyed)
     endpoints = keyed.controller._open
     assert endpoints is not None
-    assert len(endpoints._sockets._gatekeeper._connections) < 10
+    until(lambda: len(endpoints._sockets._gatekeeper._connections) < 10)
 
 
 @pytest.mark.parametrize("damage", ["mode", "text"])
@@ -252,7 +252,7 @@ def test_a_list_that_can_not_be_trusted_admits_nobody(
         else:
             (ring.folder / "admitted").write_text("nonsense\n")
         assert not me.is_answered(500)
-    assert "until then no key is admitted" in caplog.text
+        until(lambda: "until then no key is admitted" in caplog.text)
 
 
 def test_a_fixed_endpoint_stays_known_until_it_asks_for_no_keys(ring: Keyring) -> None:
@@ -526,9 +526,9 @@ def heard_by_nobody(endpoint: str, place: dict[str, str]) -> str:
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as listening:
         assert listening.stdout is not None
         with CircusClient(endpoint, timeout=20) as client:
-            for _ in range(100):
+            while listening.poll() is None:  # it ends when it has heard enough, or is not let in
                 client.send("set", name="w", options={"max_age": 0})
-                time.sleep(0.01)  # events over a second, so that some come while it listens
+                time.sleep(0.01)
         return listening.stdout.read()
 
 
@@ -566,8 +566,8 @@ def test_the_owner_of_the_endpoint_has_processes_of_its_own_only(runs: Runs, pla
     options = {"uid": OWNER, "env": {"LD_PRELOAD": "/tmp/evil.so"}}
     assert "LD_PRELOAD" in asked_by_nobody(endpoint, "add", name="n", cmd="id", options=options)["reason"]
     request = {"name": "n", "cmd": "/bin/sleep 1000", "options": {"uid": OWNER}, "start": True}
-    started = asked_by_nobody(endpoint, "add", **request, waiting=True)["started"]
-    assert [psutil.Process(pid).uids().real for pid in started] == [NOBODY]
+    (started,) = asked_by_nobody(endpoint, "add", **request, waiting=True)["started"]
+    until(lambda: psutil.Process(started).uids().real == NOBODY)  # root for the moment of setpriv(1)
     end(runs)
 
 

@@ -257,9 +257,12 @@ def test_a_request_that_comes_while_the_endpoints_close_is_told_so(
         receive(late)
         waiting.send(b'{"command": "stop", "properties": {"waiting": true}}')
         wait_until(lambda: ("stop", None) in served.arbiter.told, "the request")
-        served.loop.call_soon_threadsafe(served._end.set)
-        wait_until(lambda: served.controller.is_closing, "the end has begun")
-        late.send(b'{"command": "numwatchers"}')
+
+        def end() -> None:
+            served._end.set()
+            served.loop.call_later(0.1, late.send, b'{"command": "numwatchers"}')
+
+        served.loop.call_soon_threadsafe(end)
         assert receive(late)["reason"] == reason
         assert receive(waiting)["reason"] == reason
 

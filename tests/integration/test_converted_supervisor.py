@@ -153,7 +153,10 @@ class Records:
         file = self.folder / name
         if name == IN_WORDS or not file.exists():
             return []
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        lines = file.read_text().splitlines(keepends=True)
+        return [
+            json.loads(line) for line in lines if line.endswith("\n")
+        ]  # the last may not be written wholly
 
     def starts(self, name: str) -> list[Mapping[str, Any]]:
         return [record["start"] for record in self.of(name) if "start" in record]

@@ -27,6 +27,18 @@ def known(daemon: Daemon, name: str) -> dict[str, Any]:
     return described
 
 
+def known_once(daemon: Daemon, name: str, claim: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """Wait until what is known meets the claim, and return that."""
+    found: dict[str, Any] = {}
+
+    def is_met() -> object:
+        found.update(known(daemon, name))
+        return claim(found)
+
+    until(is_met, lambda: str(found))
+    return found
+
+
 def test_a_crash_is_remembered_with_its_signal(circusd: Start) -> None:
     daemon = circusd(section("w", "sleep 1000", "numprocesses = 2", "max_age = 100", "max_age_variance = 0"))
     first, second = daemon.watcher("w").until_pids(2)
@@ -36,8 +48,7 @@ def test_a_crash_is_remembered_with_its_signal(circusd: Start) -> None:
     until(lambda: known(daemon, "w")["restarts"] == 2)
     daemon.watcher("w").until_pids(2)
     # A process that has just been started has a page and no more.
-    until(lambda: all(process["memory"] > 4096 for process in known(daemon, "w")["processes"]))
-    now = known(daemon, "w")
+    now = known_once(daemon, "w", lambda it: all(process["memory"] > 4096 for process in it["processes"]))
     assert now["backoffs"] == []
     assert [(e["pid"], e["exit_code"], e["end"], e["asked"]) for e in now["exits"]] == [
         (first, -9, "killed by SIGKILL", False),
@@ -69,13 +80,11 @@ def test_what_holds_up_the_next_start_is_told(circusd: Start) -> None:
     daemon = circusd(
         section("dies", "sh -c 'exit 3'") + section("missing", "/no/such/program", "max_retry = -1")
     )
-    until(lambda: any(b["failures"] > 2 for b in known(daemon, "dies")["backoffs"]))
-    dies = known(daemon, "dies")
+    dies = known_once(daemon, "dies", lambda dies: any(b["failures"] > 2 for b in dies["backoffs"]))
     assert (dies["exits"][-1]["exit_code"], dies["exits"][-1]["end"]) == (3, "exit 3")
     assert dies["backoffs"][0]["wid"] == 1
     assert dies["backoffs"][0]["reason"] == "exit 3"
-    until(lambda: known(daemon, "missing")["failed_spawns"] > 1)
-    missing = known(daemon, "missing")
+    missing = known_once(daemon, "missing", lambda it: it["failed_spawns"] > 1 and it["backoffs"])
     assert "/no/such/program" in missing["backoffs"][0]["reason"]
     assert (missing["spawned"], missing["processes"]) == (0, [])
 
@@ -132,9 +141,8 @@ def test_the_text_has_it_all_in_lines(circusd: Start) -> None:
     daemon = circusd(section("w", "sleep 1000", "numprocesses = 2") + section("dies", "false"))
     first, _ = daemon.watcher("w").until_pids(2)
     os.kill(first, signal.SIGSEGV)
-    until(lambda: known(daemon, "w")["restarts"] == 1)
+    known_once(daemon, "w", lambda w: (w["restarts"], w["running"], w["ended"]) == (1, 2, 1))
     until(lambda: known(daemon, "dies")["backoffs"])
-    daemon.watcher("w").until_pids(2)
     text = daemon.ctl("describe", "w").stdout
     lines = text.splitlines()
     assert lines[0] == "w"
@@ -151,9 +159,11 @@ def test_the_text_has_it_all_in_lines(circusd: Start) -> None:
     assert (refused.returncode, refused.stderr) == (3, "error: program * not found\n")
 
 
-def test_a_process_that_is_being_stopped_has_its_deadline(circusd: Start) -> None:
-    daemon = circusd(section("w", "sh -c 'trap : TERM; while :; do sleep 1 & wait; done'"))
-    daemon.watcher("w").until_pids(1)
+def test_a_process_that_is_being_stopped_has_its_deadline(circusd: Start, tmp_path: Path) -> None:
+    deaf = f"sh -c 'trap \"\" TERM; : > {tmp_path}/ready; exec sleep 1000'"
+    daemon = circusd(section("w", deaf).replace("graceful_timeout = 1", "graceful_timeout = 60"))
+    until((tmp_path / "ready").exists)
+    pid = daemon.watcher("w").pid()
     daemon.call("stop", name="w")
 
     def stopping() -> bool:
@@ -161,4 +171,5 @@ def test_a_process_that_is_being_stopped_has_its_deadline(circusd: Start) -> Non
         return any(p["state"] == "stopping" and p["killed_in"] is not None for p in processes)
 
     until(stopping)
+    os.kill(pid, signal.SIGKILL)
     daemon.watcher("w").until("stopped")

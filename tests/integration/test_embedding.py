@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HOST = """\
-import asyncio, json, logging, os, signal, subprocess, sys, threading, time, warnings
+import asyncio, contextlib, json, logging, os, signal, subprocess, sys, threading, time, warnings
 from circus_core.library import get_arbiter
 
 logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
@@ -37,7 +37,8 @@ def kill_some():
     for _ in range(3):
         time.sleep(0.05)
         for pid in list(arbiter.get_watcher("steady").processes):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 found = {}
 with arbiter:

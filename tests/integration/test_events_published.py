@@ -100,10 +100,12 @@ def test_storms_of_subscriptions_leave_nothing_behind_and_take_nothing_from_othe
     assert served.controller._open is not None
     audience = served.controller._open.events.audience
     wait_until(
-        lambda: served.on_loop(lambda: dict(audience._wanted)) == {b"watcher.keen.": 1},
+        lambda: (
+            served.on_loop(lambda: (dict(audience._wanted), len(audience._refused)))
+            == ({b"watcher.keen.": 1}, 0)
+        ),
         "the end of the storm",
     )
-    assert not audience._refused
     publish(served, Added(watcher="keen", time=7.0))
     assert keen.poll(TIMEOUT)
     assert json.loads(keen.recv_multipart()[1]) == {"time": 7.0}
@@ -126,6 +128,7 @@ def test_odd_messages_of_a_subscriber_silence_nobody(served: Served, peers: Peer
 
 
 def test_many_that_never_read_cost_bounded_memory_and_others_are_told_what_was_lost(peers: Peers) -> None:
+    began = time.monotonic()
     with Served() as served:
         for _ in range(5):
             lazy = peers.socket(zmq.SUB)
@@ -156,5 +159,5 @@ def test_many_that_never_read_cost_bounded_memory_and_others_are_told_what_was_l
             told.append(json.loads(payload))
             counted += told[-1]["count"]
             assert told[-1]["total"] == counted
-        assert len(told) < 15  # at most one a second
+        assert len(told) <= time.monotonic() - began + 1  # at most one a second
         assert served.on_loop(lambda: served.controller._report is None)
