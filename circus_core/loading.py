@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from circus_core.config.mappings import (
     watcher_from_mapping,
 )
 from circus_core.config.model import Config, PluginConfig, SocketConfig, WatcherConfig
+from circus_core.config.overflow import KERNEL_KEYS
 from circus_core.config.problems import Level, Problem, raise_errors
 from circus_core.config.raw import RawFile, RawSection, RawValue, Reader
 from circus_core.drivers import Drivers, missing_extras
@@ -228,8 +230,29 @@ class _InstalledNames:
             self._complaints[namespace, name] = self._complaint(namespace, name)
         return self._complaints[namespace, name]
 
+    def stream_options(self, name: str) -> Collection[str]:
+        stream = self._checkable_stream(name)
+        return () if stream is None else _keywords(stream)
+
+    def stream_complaint(self, name: str, options: Mapping[str, Any]) -> str:
+        stream = self._checkable_stream(name)
+        if stream is None:
+            return ""
+        try:
+            stream.check_options({key: value for key, value in options.items() if key not in KERNEL_KEYS})
+        except Exception as error:  # noqa: BLE001  streams come from anybody
+            return str(error) or type(error).__name__
+        return ""
+
     def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
         return hook_complaints(config)
+
+    def _checkable_stream(self, name: str) -> Any:
+        """Return a class that lets its options be checked; one that a class inherits may not fit it."""
+        if self.driver("circus.streams", name):
+            return None
+        found = self._drivers.load("circus.streams", name)
+        return found if "check_options" in getattr(found, "__dict__", ()) else None
 
     def _complaint(self, namespace: str, name: str) -> str:
         try:
@@ -239,6 +262,11 @@ class _InstalledNames:
         except DriverError as error:
             return str(error)
         return "" if callable(found) else f"{name!r} must name a class, it is of type {type(found).__name__}"
+
+
+def _keywords(made_by: Callable[..., object]) -> tuple[str, ...]:
+    parameters = inspect.signature(made_by).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is not each.VAR_KEYWORD)
 
 
 def _problem(error: CircusError, path: Path | None) -> Problem:

@@ -8,6 +8,7 @@ from typing import Final
 
 from circus_streams.chunks import Source
 from circus_streams.linewise import ended, prefixed
+from circus_streams.options import checkable
 from circus_streams.stdout import TerminalStream
 
 __all__ = ["FancyStdoutStream"]
@@ -16,6 +17,7 @@ COLORS: Final = {"red": 1, "green": 2, "yellow": 3, "blue": 4, "magenta": 5, "cy
 EMPTY_LINES: Final = re.compile(rb"(?<=\n)\n+")
 
 
+@checkable
 class FancyStdoutStream(TerminalStream):
     """Writes each line as `TIME [PID] | line`, all of a stream in one colour; empty lines are left out.
 

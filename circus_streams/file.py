@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from circus_streams.chunks import Origin, Source
 from circus_streams.linewise import LineStream, ended, prefixed
 from circus_streams.logfile import LogFiles, OpenFiles
-from circus_streams.options import size, whole
+from circus_streams.options import checkable, size, whole
 from circus_streams.packing import compression
 from circus_streams.rotation import NumberedRotation, Rotation
 
@@ -78,6 +78,7 @@ class BaseFileStream(LineStream):
         return ended(source) if self._time_format else source.finish()
 
 
+@checkable
 class FileStream(BaseFileStream):
     """Appends output to a file, which is rotated when it reaches a size."""
 

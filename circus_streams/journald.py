@@ -10,7 +10,7 @@ from typing import Final
 
 from circus_streams.chunks import Source
 from circus_streams.linewise import LineStream, ended
-from circus_streams.options import choice
+from circus_streams.options import checkable, choice
 from circus_streams.sockets import JournalSender
 from circus_streams.syslog import FACILITIES, SEVERITIES, message_size, pieces, severity_of
 
@@ -19,6 +19,7 @@ __all__ = ["JournaldStream"]
 SOCKET: Final = "/run/systemd/journal/socket"
 
 
+@checkable
 class JournaldStream(LineStream):
     """Sends each line as an entry, with the watcher as its identifier.
 

@@ -11,12 +11,14 @@ from circus_streams.chunks import Source
 from circus_streams.file import BaseFileStream, rotation_by_size
 from circus_streams.linewise import ByteOutput, LineStream, ended
 from circus_streams.logfile import LogFiles, OpenFiles
+from circus_streams.options import checkable
 from circus_streams.standard_output import StandardOutput, Terminal
 from circus_streams.stdout import TerminalStream
 
 __all__ = ["JsonStream"]
 
 
+@checkable
 class JsonStream(LineStream):
     """Writes each line as a JSON object with `time`, `watcher`, `wid`, `pid`, `stream` and `message`.
 

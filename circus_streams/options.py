@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from circus_core import BOOL
 
-__all__ = ["choice", "flag", "size", "whole"]
+__all__ = ["checkable", "choice", "flag", "size", "whole"]
+
+StreamT = TypeVar("StreamT")
 
 UNITS: Final[Mapping[str, int]] = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+def checkable(stream: type[StreamT]) -> type[StreamT]:
+    """Have circusd check the options of a stream when it reads them, by making one: that opens nothing.
+
+    For this class alone: the constructor of a subclass may open what it likes.
+    """
+
+    def check_options(options: Mapping[str, Any]) -> None:
+        stream(**options)
+
+    setattr(stream, "check_options", staticmethod(check_options))  # noqa: B010  no type knows of it
+    return stream
 
 
 def size(option: str, value: int | str) -> int:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from queue import Full, Queue
 from typing import Any, Final
 
-from circus_streams.options import whole
+from circus_streams.options import checkable, whole
 
 __all__ = ["QueueStream"]
 
 PATIENCE: Final = 1.0  # seconds to wait for room before the daemon is told
 
 
+@checkable
 class QueueStream(Queue[Mapping[str, Any]]):
     """A queue of the chunks, each with `data`, `pid`, `name`, `timestamp`, `watcher` and `wid`.
 

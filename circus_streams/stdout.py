@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from circus_streams.chunks import Origin, Source
 from circus_streams.linewise import LineStream, ended, prefixed
-from circus_streams.options import flag
+from circus_streams.options import checkable, flag
 from circus_streams.standard_output import StandardOutput, Terminal
 
 __all__ = ["StdoutStream", "TerminalStream"]
@@ -32,6 +32,7 @@ class TerminalStream(LineStream):
         super().__init__(self._terminal)
 
 
+@checkable
 class StdoutStream(TerminalStream):
     """Writes each chunk at once, or with a prefix each line when it is complete."""
 

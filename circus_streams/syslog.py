@@ -10,7 +10,7 @@ from typing import Final
 
 from circus_streams.chunks import Source, whole_characters
 from circus_streams.linewise import LineStream, ended
-from circus_streams.options import choice, size
+from circus_streams.options import checkable, choice, size
 from circus_streams.sockets import sender
 
 __all__ = ["FACILITIES", "SEVERITIES", "SyslogStream", "pieces", "severity_of"]
@@ -25,6 +25,7 @@ LARGEST: Final = 60_000  # bytes of a message that every kind of socket can take
 SMALLEST: Final = 480  # what every receiver takes, RFC 5424 6.1
 
 
+@checkable
 class SyslogStream(LineStream):
     """Sends each line as a message of RFC 5424 over a unix socket, UDP, or TCP with octet counting.
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from circus_streams.file import BaseFileStream
-from circus_streams.options import flag, whole
+from circus_streams.options import checkable, flag, whole
 from circus_streams.packing import SUFFIXES, Compression, compression
 from circus_streams.rotation import UNLIMITED, FileState, Rotation, exists, move
 
@@ -175,6 +175,7 @@ def _free_name(path: str) -> str:
     return name
 
 
+@checkable
 class TimedRotatingFileStream(BaseFileStream):
     """Appends output to a file, and begins a new one when a period is over, for instance at midnight."""
 

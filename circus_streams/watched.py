@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from circus_streams.file import BaseFileStream
+from circus_streams.options import checkable
 from circus_streams.rotation import Rotation
 
 __all__ = ["WatchedFileStream"]
 
 
+@checkable
 class WatchedFileStream(BaseFileStream):
     """Appends output to a file, and looks before each write whether its file is still at its path.
 

@@ -85,6 +85,12 @@ def test_options_of_a_stream_without_a_class_need_the_default_one() -> None:
         def driver(self, namespace: str, name: str) -> str:
             return f"no {name} in {namespace}"
 
+        def stream_options(self, name: str) -> tuple[str, ...]:
+            return ()
+
+        def stream_complaint(self, name: str, options: Mapping[str, object]) -> str:
+            return ""
+
         def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
             return {}
 
@@ -93,6 +99,34 @@ def test_options_of_a_stream_without_a_class_need_the_default_one() -> None:
         "circus.ini:3: watcher 'web': stdout_stream.filename: no default in circus.streams"
     ]
     assert result_of(text).config is not None
+
+
+def test_a_stream_of_ones_own_is_checked_if_it_says_how_and_never_made(
+    installer: Installer, tmp_path: Path
+) -> None:
+    installer.module(
+        "shop",
+        "class Stream:\n"
+        "    def __init__(self, size=0, colour=None, **rest): raise AssertionError('made')\n"
+        "    @staticmethod\n"
+        "    def check_options(options):\n"
+        "        if 'size' in options: int(options['size'])\n"
+        "        if 'colour' in options: raise ValueError('colour must be red')\n"
+        "class Heir(Stream): pass\n",
+    )
+    text = (
+        "[watcher:web]\ncmd = x\nstdout_stream.class = shop.Stream\nstdout_stream.size = 1x\n"
+        "stderr_stream.class = shop.Heir\nstderr_stream.size = 2x\nstderr_stream.shape = 1\n"
+        "[watcher:job]\ncmd = x\nstdout_stream.class = shop.Stream\nstdout_stream.colour = blue\n"
+        "stdout_stream.shape = round\nstdout_stream.overflow_after = 3\n"
+    )
+    assert messages(tmp_path, text) == [
+        "circus.ini:3: watcher 'web': stdout_stream: shop.Stream refused its options: "
+        "invalid literal for int() with base 10: '1x'",
+        "circus.ini:11: watcher 'job': stdout_stream.colour must be red",
+        "circus.ini:12: watcher 'job': stdout_stream.shape is ignored: shop.Stream has no such option; "
+        "it has size, colour",
+    ]
 
 
 def test_a_plugin_of_an_installed_package_is_not_imported(installer: Installer, tmp_path: Path) -> None:
