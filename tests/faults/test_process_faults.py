@@ -127,10 +127,10 @@ def test_thousands_of_deaths_at_once_are_each_reported_once(adopting: str) -> No
 
 
 @pytest.mark.slow
-def test_five_thousand_deaths_at_once_cost_less_than_a_second_of_cpu() -> None:
-    found = run_scenario("mass_death", "5000", "adopting")
-    assert found["codes"] == {"-9": 5000}
-    assert found["cpu"] < 1.0
+def test_a_death_among_two_thousand_costs_less_than_a_fifth_of_a_millisecond_of_cpu() -> None:
+    found = run_scenario("mass_death", "2000", "adopting")
+    assert found["codes"] == {"-9": 2000}
+    assert found["cpu"] / 2000 < 0.0002  # 0.00003 on a quiet machine
 
 
 def test_sigterm_is_not_lost_in_a_storm_of_other_signals() -> None:
