@@ -45,7 +45,7 @@ exec 3<&0
 ssh "$@" 3<&- & ssh=$!
 { read -r _ <&3; kill $ssh; } >/dev/null 2>&1 & leash=$!
 wait $ssh
-kill $leash
+{ kill $leash; wait $leash; } >/dev/null 2>&1
 exec >&- 2>&-
 read -r _ <&3
 rm -rf "$0"
