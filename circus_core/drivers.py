@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from circus_core.errors import DriverError, UnknownDriverError
+from circus_core.import_path import ImportPath
 
 if TYPE_CHECKING:
     from stevedore.named import NamedExtensionManager
@@ -38,11 +39,13 @@ _REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['\"]
 class Drivers:
     """Looks drivers up and remembers what it found.
 
-    A package that is installed while the program runs is seen as soon as one of its names is asked for.
+    A package that is installed while the program runs is seen as soon as one of its names is asked for. What
+    it does not find it looks for again, within the bounds of ImportPath.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, list[EntryPoint]]] = {}
+        self._import_path = ImportPath()
         self._loaded: dict[tuple[str, str], Any] = {}
 
     def load(self, namespace: str, name: str) -> Any:
@@ -73,7 +76,7 @@ class Drivers:
         return True
 
     def names(self, namespace: str) -> list[str]:
-        """Return the names that are provided, sorted; asks the file system each time."""
+        """Return the names that are provided, sorted."""
         return sorted(self._refresh(namespace))
 
     def _find(self, namespace: str, name: str) -> Any:
@@ -91,6 +94,8 @@ class Drivers:
 
     def _refresh(self, namespace: str) -> Mapping[str, list[EntryPoint]]:
         """Look what is installed now, for every namespace at once: that takes no longer than for one."""
+        if not self._import_path.take_look() and namespace in self._entries:
+            return self._entries[namespace]
         importlib.invalidate_caches()
         installed = entry_points()
         for group in {namespace, *filter(_is_ours, installed.groups)}:

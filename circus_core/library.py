@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 from circus_core.arbiter import Arbiter, Control, ControlFactory, PluginBackends
 from circus_core.backends import Backend, SpawnRequest
 from circus_core.clock import SystemClock
+from circus_core.commands.command import Command
 from circus_core.config.mappings import watcher_from_mapping
 from circus_core.config.model import Config, PluginConfig, SocketConfig, WatcherConfig
 from circus_core.config.problems import raise_errors
@@ -22,7 +23,7 @@ from circus_core.control.controller import Controller
 from circus_core.control.dispatch import Dispatcher
 from circus_core.control.endpoints import KeptEndpoints
 from circus_core.drivers import Drivers
-from circus_core.errors import CommandError
+from circus_core.errors import CommandError, UnknownDriverError
 from circus_core.loading import ConfigFile, config_from_mappings
 from circus_core.observed import Worker
 from circus_core.plugin_watcher import IN_PROCESS
@@ -334,7 +335,7 @@ def control_with(drivers: Drivers, kept: KeptEndpoints | None = None) -> Control
             arbiter,
             endpoint=arbiter.config.endpoint,
             pubsub_endpoint=arbiter.config.pubsub_endpoint,
-            commands=lambda name: drivers.load("circus.commands", name)(),
+            commands=_commands(drivers),
             hooks=arbiter.hooks,
             clock=arbiter.clock,
             loop=asyncio.get_running_loop(),
@@ -362,7 +363,7 @@ def plugins_with(drivers: Drivers) -> PluginBackends:
 
         dispatcher = Dispatcher(
             arbiter,
-            commands=lambda command: drivers.load("circus.commands", command)(),
+            commands=_commands(drivers),
             hooks=arbiter.hooks,
             clock=arbiter.clock,
             loop=loop,
@@ -378,6 +379,18 @@ def plugins_with(drivers: Drivers) -> PluginBackends:
         )
 
     return backend
+
+
+def _commands(drivers: Drivers) -> Callable[[str], Command[Any, Any]]:
+    """Return what finds the commands of clients: to whom nobody explains what else is installed."""
+
+    def find(name: str) -> Command[Any, Any]:
+        if not drivers.is_provided("circus.commands", name):
+            raise UnknownDriverError(name)
+        command: Command[Any, Any] = drivers.load("circus.commands", name)()
+        return command
+
+    return find
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
