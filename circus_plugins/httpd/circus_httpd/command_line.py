@@ -18,6 +18,7 @@ from typing import Final
 
 from circus_core import CircusError, ConfigError, add_log_options, configure_logging
 from circus_httpd.discovery import parse_multicast
+from circus_httpd.gate import parse_name
 from circus_httpd.server import Server
 from circus_httpd.settings import Settings
 from circus_httpd.state import last_url
@@ -28,6 +29,7 @@ __all__ = ["main"]
 _logger = logging.getLogger("circus")
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~-]+")
+_ENDPOINT: Final = re.compile(r"tcp://\S+:[0-9]{1,5}|ipc://\S.*")
 _USUAL_URL: Final = "http://localhost:8080/"
 _EPILOG = """\
 circushttpd token        print the address to log in with; --bare: the token alone
@@ -220,6 +222,20 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _host(text: str) -> str:
+    try:
+        return parse_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _endpoint(text: str) -> str:
+    """Return what looks like an endpoint; whether it is one is seen when it is connected."""
+    if not _ENDPOINT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"must be tcp://HOST:PORT or ipc://PATH, got '{text}'")
+    return text
+
+
 def _network(text: str) -> str:
     try:
         ipaddress.ip_network(text)
@@ -239,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--endpoint",
+        type=_endpoint,
         action="append",
         metavar="ENDPOINT",
         help="of a circusd (tcp://127.0.0.1:5555); may be repeated",
@@ -265,6 +282,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--allow-host",
+        type=_host,
         action="append",
         default=[],
         metavar="NAME",

@@ -1,12 +1,17 @@
-"""How many connections are open: a flood of them must not take the last descriptor."""
+"""How many connections are open, and how long their requests are: a flood must not take all there is."""
 
 from __future__ import annotations
 
 import resource
+from collections.abc import Mapping
 from typing import Any, Final
 
+from tornado import httputil
+from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
+
+from circus_httpd.bodies import BoundedBody
 
 __all__ = ["BoundedServer", "Connections", "most_connections"]
 
@@ -49,11 +54,15 @@ class Connections:
 
 
 class BoundedServer(HTTPServer):
-    """A server that counts its connections."""
+    """A server that counts its connections, and takes no body that is too long."""
 
-    def initialize(self, request_callback: Any, *, connections: Connections, **about: Any) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, request_callback: Any, *, connections: Connections, headers: Mapping[str, str], **about: Any
+    ) -> None:
+        """`headers`: of answers that are given here."""
         super().initialize(request_callback, **about)
         self._open = connections
+        self._headers = headers
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         self._open.add(stream)
@@ -62,3 +71,11 @@ class BoundedServer(HTTPServer):
     def on_close(self, server_conn: Any) -> None:
         self._open.forget(server_conn.stream)
         super().on_close(server_conn)
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        request = super().start_request(server_conn, request_conn)
+        if not isinstance(request_conn, HTTP1Connection):
+            return request
+        return BoundedBody(request, request_conn, self._headers)

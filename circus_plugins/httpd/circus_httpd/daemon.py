@@ -35,7 +35,7 @@ from circus_httpd.problems import Problem, problem_of
 from circus_httpd.timeline import Timeline
 from circus_httpd.tokens import Role
 from circus_httpd.usages import Usages, usage_of_dstats
-from circus_stats import AsyncStatsClient
+from circus_stats import AsyncStatsClient, Message, name_of_daemon
 
 __all__ = ["Daemon", "daemon_id"]
 
@@ -110,6 +110,7 @@ class Daemon:
         self._options: Mapping[str, Any] = {}
         self._dstats: Mapping[str, Any] = {}
         self._usages = Usages()
+        self._stranger = ""
         self._figures_at = 0.0
         self._names = Names()
         self._dirty: set[str] | None = set()  # None: all
@@ -306,15 +307,24 @@ class Daemon:
             finally:
                 self._usages.clear()
                 self._has_figures.clear()
+                self._stranger = ""
             await asyncio.sleep(_STALE)
 
     async def _measure_from(self, endpoint: str) -> None:
         async with AsyncStatsClient(endpoint, tunnel=self._tunnel) as stats:
             async for message in stats:
+                if not self._is_ours(message):
+                    continue
                 self._usages.take(message)
                 self._figures_at = asyncio.get_running_loop().time()
                 if message.subtopic is None:
                     self._has_figures.set()
+
+    def _is_ours(self, message: Message) -> bool:
+        """Tell whether the figures are of this daemon: another one may publish where it should."""
+        ours = name_of_daemon(_identity(self._dstats)[0], str(self._options.get("endpoint")))
+        self._stranger = "" if message.daemon in (None, ours) else str(message.daemon)
+        return not self._stranger
 
     def _stats_endpoint(self) -> str | None:
         """Return where figures are published; None if circusd-stats is not run by this daemon.
@@ -488,6 +498,12 @@ class Daemon:
         if self.state == "up" and endpoint is None:
             problem = (
                 "circusd-stats does not run: write statsd = True into [circus] to see what processes cost"
+            )
+        elif self.state == "up" and self._stranger:
+            whose = self._stranger.partition("@")[0]
+            problem = (
+                f"the figures at {endpoint} are those of circusd {whose}: give each daemon a stats_endpoint of "
+                "its own"
             )
         elif self.state == "up" and self._is_looked_at.is_set():
             problem = f"no figures come from circusd-stats at {endpoint} (yet)"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from circus_httpd.problems import Problem
 
-__all__ = ["Gate", "Visitor"]
+__all__ = ["Gate", "Visitor", "parse_name"]
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _OWN_SITE = ("same-origin", "none")
 
 
@@ -108,6 +110,18 @@ def _is_ours(origin: str, visitor: Visitor) -> bool:
     except ValueError:
         return False
     return parts.scheme == visitor.scheme and parts.netloc.lower() == visitor.host.lower()
+
+
+def parse_name(text: str) -> str:
+    """Return a name, or an address, that a browser may write into the header Host. Raises ValueError."""
+    if _is_address(text):
+        return text
+    name = _host_name(text)
+    if name is None or not _NAME.fullmatch(name) or name != text.lower().rstrip("."):
+        raise ValueError(
+            f"must be a name such as dash.example.org, without scheme, port and path, got '{text}'"
+        )
+    return name
 
 
 def _host_name(host: str) -> str | None:

@@ -41,6 +41,12 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(str(TEXT.parse(value)).replace(",", " ").split())
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    from circus_httpd.gate import parse_name  # only who gives some pays for it
+
+    return tuple(parse_name(word) for word in _words(value))
+
+
 def _networks(value: Any) -> tuple[str, ...]:
     words = _words(value)
     for word in words:
@@ -86,7 +92,7 @@ _OPTIONS: Final = (
     ),
     _option(
         "httpd_allow_hosts",
-        Kind("names, separated by blanks", _words),
+        Kind("names, separated by blanks", _names),
         "Names that browsers may call it by, besides localhost and addresses.",
         default=(),
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,12 +25,12 @@ from circus_httpd.operations import Operations
 from circus_httpd.sessions import Sessions
 from circus_httpd.settings import Settings
 from circus_httpd.state import StateFile
+from circus_httpd.tls import make_context
 from circus_httpd.tokens import StateError, TokenFile, state_folder
-from circus_httpd.web import Services, make_application
+from circus_httpd.web import HEADERS, Services, make_application
 
 __all__ = ["ListenError", "Server"]
 
-_LONGEST_BODY: Final = 1 << 20
 _LONGEST_HEADERS: Final = 1 << 16
 _IDLE: Final = 120.0
 _END: Final = 3.0
@@ -54,7 +53,8 @@ class Server:
         """Listen, but answer nothing yet.
 
         Raises:
-            ListenError: it can't listen, or not with this certificate.
+            ListenError: it can't listen.
+            CertificateError: the certificate or its key can't be used.
             StateError: tokens can't be kept.
             ValueError: one of trusted_proxies is no address.
         """
@@ -67,7 +67,7 @@ class Server:
             raise
 
     def _prepare(self, settings: Settings) -> None:
-        tls = _tls(settings)
+        tls = make_context(settings.certificate, settings.key)
         port = _port(self._sockets[0])
         self.url = _url(settings, self._sockets[0], is_secure=tls is not None)
         folder = state_folder(settings.state_dir)
@@ -105,8 +105,8 @@ class Server:
         self._server = BoundedServer(
             make_application(services),
             connections=connections,
+            headers=HEADERS,
             ssl_options=tls,
-            max_body_size=_LONGEST_BODY,
             max_header_size=_LONGEST_HEADERS,
             idle_connection_timeout=_IDLE,
             body_timeout=_IDLE,
@@ -196,39 +196,6 @@ def _inherited(fd: int) -> socket.socket:
         raise ListenError(f"--fd {fd} is a socket that does not listen")
     sock.setblocking(False)
     return sock
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.certificate is None:
-        if settings.key is not None:
-            raise ListenError("a key without a certificate: give both, --certificate and --key")
-        return None
-    key = settings.key or settings.certificate
-
-    def refuse() -> str:
-        # Asking for the password would wait for ever: circusd starts us, and again at any time.
-        raise ListenError(f"the key in {key!r} is encrypted; give one that is not, mode 0600")
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.certificate, settings.key, refuse)
-    except OSError as error:
-        raise ListenError(
-            f"can't use the certificate {settings.certificate!r} with the key {key!r}: {_tls_reason(error)}"
-        ) from error
-    return context
-
-
-def _tls_reason(error: OSError) -> str:
-    """Return what is wrong; an ssl.SSLError of a file that is not PEM has no reason."""
-    if not isinstance(error, ssl.SSLError):
-        return (error.strerror or str(error)).lower()
-    reason = error.reason or "NO_START_LINE"
-    if reason == "KEY_VALUES_MISMATCH":
-        return "the key is that of another certificate"
-    if reason == "NO_START_LINE":
-        return "one of them is missing in its file, or is not in PEM form"
-    return reason.replace("_", " ").lower()
 
 
 def _port(sock: socket.socket) -> int:

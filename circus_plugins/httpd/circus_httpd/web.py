@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
@@ -24,16 +24,17 @@ from circus_httpd.connections import Connections
 from circus_httpd.contract import Contract, Operation
 from circus_httpd.gate import Gate, Visitor
 from circus_httpd.live import TOO_MANY, Live, Page
-from circus_httpd.log_reader import LogFilter, as_text, iter_pages
+from circus_httpd.log_reader import Line, LogFilter, as_text, iter_lines, read_lines
 from circus_httpd.operations import Answer, Call, Operations
 from circus_httpd.problems import Problem
 from circus_httpd.sessions import Sessions
 
-__all__ = ["Services", "make_application"]
+__all__ = ["HEADERS", "Services", "make_application"]
 
 _logger = logging.getLogger("circus")
 
-_SECURITY: Final = {
+HEADERS: Final = {
+    "Server": "circushttpd",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         "connect-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -46,6 +47,8 @@ _SECURITY: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+"""Of every answer."""
+
 _STATIC: Final = Path(str(files("circus_httpd"))) / "static"
 _MONTH: Final = 30 * 86400
 _PRINTED: Final = " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}~"
@@ -129,8 +132,7 @@ class _Checked(tornado.web.RequestHandler):
         self.services = services
 
     def set_default_headers(self) -> None:
-        self.set_header("Server", "circushttpd")
-        for name, value in _SECURITY.items():
+        for name, value in HEADERS.items():
             self.set_header(name, value)
 
     def prepare(self) -> None:
@@ -252,20 +254,13 @@ class _ApiHandler(_Checked):
     # -- logs --------------------------------------------------------------------------------------------
 
     async def _download(self, params: dict[str, Any]) -> None:
-        """Send all lines that fit as text, as far as the other end takes them."""
-        daemon = self.services.operations.daemon(params["daemon"])
-        wanted = LogFilter(wid=params.get("wid"), search=params.get("search"))
-        pages = iter_pages(
-            daemon, watcher=params.get("watcher"), stream=params.get("stream"), lines=params.get("lines")
-        )
+        """Send the lines that fit as text, as far as the other end takes them."""
         has_begun = False
         try:
-            async for page in pages:
-                self.set_header("Content-Type", "text/plain; charset=utf-8")
-                self.set_header("Content-Disposition", 'attachment; filename="circus-logs.txt"')
-                for line in page["lines"]:
-                    if wanted.fits(line):
-                        self.write(as_text(line).encode("utf-8", "replace"))
+            async for lines in self._wanted_lines(params):
+                self._begin_file()
+                for line in lines:
+                    self.write(as_text(line).encode("utf-8", "replace"))
                 has_begun = True
                 await self.flush()
         except StreamClosedError:
@@ -277,7 +272,23 @@ class _ApiHandler(_Checked):
             connection: Any = self.request.server_connection
             connection.stream.close()
         else:
+            self._begin_file()
             self.finish()
+
+    def _begin_file(self) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="circus-logs.txt"')
+
+    async def _wanted_lines(self, params: dict[str, Any]) -> AsyncIterator[Sequence[Line]]:
+        daemon = self.services.operations.daemon(params["daemon"])
+        filter_ = LogFilter(wid=params.get("wid"), search=params.get("search"))
+        about = {"watcher": params.get("watcher"), "stream": params.get("stream")}
+        if "lines" in params:
+            page = await read_lines(daemon, **about, most=params["lines"], filter_=filter_)
+            yield page["lines"]
+            return
+        async for lines in iter_lines(daemon, **about):
+            yield list(filter(filter_.fits, lines))
 
 
 class _LiveHandler(_Checked, tornado.websocket.WebSocketHandler):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from circus_httpd.gate import Gate, Visitor
+from circus_httpd.gate import Gate, Visitor, parse_name
 from circus_httpd.problems import Problem
 
 GATE = Gate(allowed_hosts=["dash.example.org"], trusted_proxies=["10.0.0.0/8", "::1"])
@@ -122,3 +122,19 @@ def test_nobody_else_is_believed() -> None:
 
 def test_a_proxy_that_tells_nothing_is_the_visitor() -> None:
     assert GATE.visitor("::1", "http", {"Host": "localhost"}) == Visitor("::1", "http", "localhost")
+
+
+@pytest.mark.parametrize(
+    "name", ["dash.example.org", "Dash", "a_b", "xn--bcher-kva.example.", "::1", "10.0.0.7"]
+)
+def test_a_name_that_can_be_in_a_host_header_may_be_allowed(name: str) -> None:
+    Gate(allowed_hosts=[parse_name(name)]).check_host(here(f"[{name}]" if ":" in name else name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a/b", "a:8080", "https://a", "a b", "*.example.org", "a..b", "-a", "", ".", "bücher", "a@b", "[::1]"],
+)
+def test_a_name_that_can_never_be_in_a_host_header_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="without scheme, port and path, got "):
+        parse_name(name)

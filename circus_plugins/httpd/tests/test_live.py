@@ -385,6 +385,37 @@ def test_a_daemon_that_tells_nonsense_holds_back_no_other_document(
         assert "is not understood: KeyError('name')" in (state / "circushttpd.log").read_text()
 
 
+def test_figures_of_another_daemon_at_the_same_endpoint_are_not_shown(
+    tmp_path: Path, dashboard: Dashboard, stand_in_daemon: StandInDaemon
+) -> None:
+    other, daemon = dashboard.daemon, stand_in_daemon
+    stats = other.call("globaloptions")["options"]["stats_endpoint"]
+    names = ("web", "circusd-stats")
+    daemon.replies |= {
+        "describe": {"descriptions": {name: {"name": name, "state": "active"} for name in names}},
+        "dstats": {"info": {"pid": 1, "create_time": 5.0}},
+        "listsockets": {"sockets": []},
+        "globaloptions": {
+            "options": {
+                "endpoint": daemon.endpoint,
+                "pubsub_endpoint": daemon.pubsub_endpoint,
+                "stats_endpoint": stats,
+            }
+        },
+        "status": {"statuses": dict.fromkeys(names, "active")},
+    }
+
+    async def run(url: str, token: str) -> None:
+        async with page(url, {"Authorization": f"Bearer {token}"}) as shown:
+            await shown.see("overview")
+            told = f"the figures at {stats} are those of circusd {other.pid}: "
+            found = await shown.until(lambda doc: doc["daemon"]["stats"]["problem"].startswith(told))
+            assert "memory" not in found["watchers"]["web"]
+
+    with by_hand(tmp_path / "h", "--endpoint", daemon.endpoint) as (url, state, _):
+        asyncio.run(run(url, tokens_in(state)["full"]))
+
+
 def test_nothing_is_asked_while_nobody_looks(tmp_path: Path, stand_in_daemon: StandInDaemon) -> None:
     daemon = stand_in_daemon
     daemon.replies |= {

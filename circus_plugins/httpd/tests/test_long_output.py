@@ -33,8 +33,17 @@ def test_it_is_searched_and_downloaded_up_to_its_end(dashboard: Dashboard, tmp_p
 
     until(lambda: found("lines=1") == lines[-1:])
     assert found("search=04999") == lines[4998:4999]
-    text = dashboard.read.get(f"{LOGS}.txt?watcher=long").body.decode()
-    assert [line.rpartition(" ")[2] for line in text.splitlines()] == lines
+
+    def downloaded(query: str) -> list[str]:
+        text = dashboard.read.get(f"{LOGS}.txt?{query}").body.decode()
+        return [line.rpartition(" ")[2] for line in text.splitlines()]
+
+    assert downloaded("watcher=long") == lines
+    assert downloaded("watcher=long&search=9&lines=2") == lines[4997:4999]
+    assert [line for line in downloaded("stream=stdout") if len(line) == 60] == lines
+    until(lambda: {"1", "2", *lines} <= set(downloaded("stream=stdout")))  # that of others is with it
+    assert downloaded("watcher=long&search=nothing") == []
+    assert dashboard.read.get(f"{LOGS}.txt?watcher=nobody").status == 404
     dashboard.daemon.call("rm", name="long", waiting=True)
 
 

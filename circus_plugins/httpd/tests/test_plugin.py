@@ -125,6 +125,13 @@ def run(*command: str) -> Any:
     ("command", "status", "told"),
     [
         (["--port", "70000"], 2, "must be a port from 0 to 65535, got '70000'"),
+        (["--endpoint", "nonsense"], 2, "must be tcp://HOST:PORT or ipc://PATH, got 'nonsense'"),
+        (["--endpoint", "ipc://a", "--endpoint", "tcp://a"], 2, "got 'tcp://a'"),
+        (
+            ["--allow-host", "a/b"],
+            2,
+            "must be a name such as dash.example.org, without scheme, port and path",
+        ),
         (["--prefix", "a b"], 2, "a prefix must be a path"),
         (["--prefix", "/a/../b"], 2, "a prefix must be a path"),
         (["--trusted-proxy", "here"], 2, "argument --trusted-proxy: must be an address or a network"),

@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import shlex
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
 from contextlib import suppress
-from http.client import HTTPSConnection
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -177,16 +178,44 @@ def test_nothing_outside_the_static_folder_is_served(dashboard: Dashboard) -> No
 def test_big_and_odd_requests_are_refused(dashboard: Dashboard) -> None:
     answer = dashboard.full.send("POST", START, b"[" * 1000 + b"]" * 1000)
     assert answer.status in (400, 422)
-    for lines in (
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
-    ):
-        address = ("127.0.0.1", int(dashboard.url.rpartition(":")[2].rstrip("/")))
-        with socket.create_connection(address, timeout=20) as connection:
-            connection.sendall(lines)
-            with suppress(ConnectionResetError):
-                assert connection.recv(100).startswith(b"HTTP/1.1 4") or connection.recv(1) == b""
+    with socket.create_connection(place_of(dashboard), timeout=20) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
+        with suppress(ConnectionResetError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 4") or connection.recv(1) == b""
     assert dashboard.nobody.get("/api/health").status == 200
+
+
+def place_of(dashboard: Dashboard) -> tuple[str, int]:
+    return "127.0.0.1", int(dashboard.url.rpartition(":")[2].rstrip("/"))
+
+
+CHUNK = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("about", "body"),
+    [
+        (b"Content-Length: 2097152", b" " * (1 << 21)),
+        (b"Content-Length: 20000000000\r\nExpect: 100-continue", b""),
+        (b"Transfer-Encoding: chunked", CHUNK + CHUNK + b"0\r\n\r\n"),
+    ],
+    ids=["told", "asked-before", "chunked"],
+)
+def test_a_body_that_is_too_long_is_refused_in_the_words_of_the_api(
+    dashboard: Dashboard, about: bytes, body: bytes
+) -> None:
+    with socket.create_connection(place_of(dashboard), timeout=20) as connection:
+        connection.sendall(b"POST /api/session HTTP/1.1\r\nHost: localhost\r\n" + about + b"\r\n\r\n" + body)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        told = json.loads(answer.read())
+    assert (answer.status, told["status"], told["detail"]) == (
+        413,
+        413,
+        "the body is longer than 1048576 bytes",
+    )
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_hostile_names_are_no_markup(dashboard: Dashboard) -> None:
@@ -329,6 +358,31 @@ def test_tls_is_spoken_with_a_certificate(tmp_path: Path) -> None:
         answer = _post_securely(url, tmp_path / "cert.pem", tokens_in(state)["full"])
         assert answer.status == 200
         assert "secure" in answer.cookies[0].lower()
+
+
+def test_a_renewed_certificate_is_used_for_new_connections_at_once(tmp_path: Path) -> None:
+    old, new, used = (tmp_path / name for name in ("old", "new", "used"))
+    for folder in (old, new):
+        folder.mkdir()
+        subprocess.run(shlex.split(MAKE_CERTIFICATE), cwd=folder, check=True, capture_output=True)
+    used.mkdir()
+    renew(old, used, "cert.pem", "key.pem")
+    words = ("--certificate", str(used / "cert.pem"), "--key", str(used / "key.pem"))
+    with by_hand(tmp_path / "h", "--endpoint", f"ipc://{tmp_path}/nobody", *words) as (url, state, _):
+        token = tokens_in(state)["full"]
+        assert _post_securely(url, old / "cert.pem", token).status == 200
+        renew(new, used, "cert.pem")
+        assert _post_securely(url, old / "cert.pem", token).status == 200  # its key is not there yet
+        assert "the key is that of another certificate" in (tmp_path / "h" / "circushttpd.log").read_text()
+        renew(new, used, "key.pem")
+        assert _post_securely(url, new / "cert.pem", token).status == 200
+
+
+def renew(source: Path, target: Path, *names: str) -> None:
+    """Put files in the place of others as a renewal does, at once."""
+    for name in names:
+        shutil.copy(source / name, target / "fresh")
+        (target / "fresh").replace(target / name)
 
 
 def test_a_key_that_needs_a_password_is_refused_and_nobody_is_asked(tmp_path: Path) -> None:
