@@ -112,6 +112,7 @@ def test_it_can_be_done_again_and_again(runs: Runs) -> None:
         ),
         ("[watcher\n", {}, "not a section header"),
         (f"{SLEEPER}hooks.before_start = no_such_module.f\n", {}, "there is no module 'no_such_module'"),
+        (f"{SLEEPER}stdout_stream.class = FileStream\n", {}, "stdout_stream.filename is missing"),
         (SLEEPER, {"logoutput": "missing/log"}, "logoutput: can't open 'missing/log'"),
         (SLEEPER, {"loggerconfig": "log.json"}, "loggerconfig: log.json: Unable to configure"),
         (SLEEPER, {"pidfile": "missing/pid"}, "pid file 'missing/pid': no such file or directory"),
