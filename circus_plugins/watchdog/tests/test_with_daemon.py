@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,17 @@ Run = Callable[..., Watch]
 BEATING = f"{sys.executable} -I -S {Path(__file__).with_name('beating.py')}"
 
 
+# For who is meant to live: on a busy machine it may stand still for seconds.
+PATIENT = "watchdog.max_count = 40"
+
+
 def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return one that no other program gets by chance: the system gives those from 32768 on."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class TestWatchDog(PluginContract):
@@ -70,7 +79,7 @@ def watcher(name: str, how: str, *lines: str) -> str:
 def test_who_is_silent_is_killed_and_who_beats_is_not(run_plugin: Run) -> None:
     pack = Pack(
         run_plugin,
-        watcher("Two Words", "udp"),
+        watcher("Two Words", "udp", PATIENT),
         watcher("silent", "silent", "watchdog.stop_signal = KILL"),
         watcher("nonsense", "nonsense"),
         watcher("spared", "silent", "watchdog.active = False"),
@@ -84,11 +93,11 @@ def test_who_is_silent_is_killed_and_who_beats_is_not(run_plugin: Run) -> None:
     assert not pack.was_killed("Two Words")
     assert not pack.was_killed("spared")
     assert pack.daemon.watcher("Two Words").pid() == pids["Two Words"]
-    assert "b'hello there' is no heartbeat: does not match msg_regex" in pack.daemon.log()
+    pack.wait_for_log("b'hello there' is no heartbeat: does not match msg_regex")
 
     os.kill(pids["Two Words"], signal.SIGUSR1)  # it beats no more
     assert pack.wait_for_reap("two_words", pids["Two Words"]) == -signal.SIGTERM
-    assert pack.was_killed("Two Words")
+    pack.wait_for_log("watcher:Two Words,")
 
 
 def test_a_process_that_hangs_is_killed(run_plugin: Run) -> None:
@@ -97,8 +106,8 @@ def test_a_process_that_hangs_is_killed(run_plugin: Run) -> None:
     pid = pack.daemon.watcher("web").pid()
     pack.daemon.call("signal", name="web", signum=int(signal.SIGSTOP))
     assert pack.wait_for_reap("web", pid) < 0
-    assert pack.was_killed("web")
-    assert pack.daemon.watcher("web").status() == "active"
+    pack.wait_for_log("watcher:web,")
+    pack.daemon.watcher("web").until("active")
 
 
 def test_only_watchers_that_are_meant_are_watched(run_plugin: Run) -> None:
@@ -136,8 +145,8 @@ def test_processes_that_came_before_the_plugin_are_found_and_new_options_count_a
 def test_heartbeats_come_through_notify_socket(run_plugin: Run) -> None:
     pack = Pack(
         run_plugin,
-        watcher("modern", "notify"),
-        watcher("old", "udp", "watchdog.notify = False"),
+        watcher("modern", "notify", PATIENT),
+        watcher("old", "udp", "watchdog.notify = False", PATIENT),
         watcher("silent", "silent"),
         notify=True,
     )
@@ -162,7 +171,7 @@ def test_a_shell_beats_with_systemd_notify(run_plugin: Run, tmp_path: Path) -> N
         "trap 'beats=' USR1; beats=yes\n"
         'while :; do [ -z "$beats" ] || systemd-notify WATCHDOG=1 || echo failed >&2; sleep 0.05; done\n'
     )
-    shell = f"[watcher:shell]\ncmd = sh {program}\nautostart = False\nwatchdog.notify = True\n"
+    shell = f"[watcher:shell]\ncmd = sh {program}\nautostart = False\nwatchdog.notify = True\n{PATIENT}\n"
     pack = Pack(run_plugin, shell, watcher("silent", "silent"))
     pack.start("shell", "silent")
     pid = pack.daemon.watcher("shell").pid()
@@ -170,11 +179,11 @@ def test_a_shell_beats_with_systemd_notify(run_plugin: Run, tmp_path: Path) -> N
     assert not pack.was_killed("shell")
     os.kill(pid, signal.SIGUSR1)
     pack.wait_for_reap("shell", pid)
-    assert pack.was_killed("shell")
+    pack.wait_for_log("watcher:shell,")
 
 
 def test_nobody_is_killed_because_the_plugin_stood_still(run_plugin: Run) -> None:
-    pack = Pack(run_plugin, watcher("web", "udp"))
+    pack = Pack(run_plugin, watcher("web", "udp"), max_count=25)
     pack.start("web")
     pid = pack.daemon.watcher("web").pid()
     ours = [pack.daemon.pid, *([pack.plugin.pid()] if pack.plugin.pid() < 10**9 else [])]
@@ -182,7 +191,7 @@ def test_nobody_is_killed_because_the_plugin_stood_still(run_plugin: Run) -> Non
     for each in (*ours, pid):
         os.kill(each, signal.SIGSTOP)
     try:
-        wait_for_clock(2.0)
+        wait_for_clock(3.2)
     finally:
         for each in ours:
             os.kill(each, signal.SIGCONT)
