@@ -132,5 +132,6 @@ def test_examples_print_something(example: str, daemon: Daemon) -> None:
     name, *words = example.split()
     assert name == "circus-top"
     env = {**os.environ, "CIRCUSCTL_ENDPOINT": daemon.endpoint}
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=60, check=True, env=env)
+    patient = [*PROGRAM, *words, "--timeout", "60"]  # a daemon that answers slowly is asked seldom
+    done = subprocess.run(patient, capture_output=True, text=True, timeout=80, check=True, env=env)
     assert "web" in done.stdout

@@ -80,9 +80,15 @@ def sections(folder: Path) -> str:
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run circus-top, with patience: a daemon that answers slowly is asked seldom."""
     kept = {name: value for name, value in os.environ.items() if name != "CIRCUSCTL_ENDPOINT"}
     return subprocess.run(
-        [*PROGRAM, *words], capture_output=True, text=True, env={**kept, **env}, timeout=40, check=False
+        [*PROGRAM, "--timeout", "60", *words],
+        capture_output=True,
+        text=True,
+        env={**kept, **env},
+        timeout=80,
+        check=False,
     )
 
 

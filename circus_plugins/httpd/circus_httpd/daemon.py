@@ -502,8 +502,8 @@ class Daemon:
         elif self.state == "up" and self._stranger:
             whose = self._stranger.partition("@")[0]
             problem = (
-                f"the figures at {endpoint} are those of circusd {whose}: give each daemon a stats_endpoint of "
-                "its own"
+                f"the figures at {endpoint} are those of circusd {whose}: give each daemon a stats_endpoint "
+                "of its own"
             )
         elif self.state == "up" and self._is_looked_at.is_set():
             problem = f"no figures come from circusd-stats at {endpoint} (yet)"
