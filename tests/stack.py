@@ -24,7 +24,7 @@ __all__ = ["EXAMPLES", "PROGRAMS", "Stack", "copy_example", "free_ports", "repla
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = Path(sys.executable).parent
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def wait_until(

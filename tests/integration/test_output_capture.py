@@ -217,7 +217,7 @@ def test_two_hundred_processes_lose_no_line(program: str, is_shared: bool, tmp_p
     )
     whole = lines * LINE * 200
     with Daemon(tmp_path / "d", section) as daemon:
-        daemon.watcher("w").do("start")
+        daemon.call("start", name="w")
         until(
             lambda: sum(each.stat().st_size for each in (tmp_path / "logs").iterdir()) == whole,
             deadline=60 + 10 * SECONDS,
