@@ -134,6 +134,9 @@ def test_the_demo_does_what_the_readme_shows(checkout: Place) -> None:
     demo = checkout.start("exec make demo", log)
     try:
         wait_until(lambda: checkout.statuses() == {"active"}, log.read_text)
+        wait_until(
+            lambda: '"counter": true' in checkout.run("curl http://127.0.0.1:8000/health"), log.read_text
+        )
         checkout.follow(talk)
     finally:
         os.killpg(demo.pid, signal.SIGINT)  # Ctrl-C

@@ -50,9 +50,9 @@ def test_it_hears_and_asks_in_a_thread_of_the_host() -> None:
         heard = [HEARD.get(timeout=20)]
         while heard[-1][0] != "stop":  # an arbiter that ends does not answer the plugin any more
             heard.append(HEARD.get(timeout=20))
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "plugin:x"])
     heard += [HEARD.get(timeout=20) for _ in range(HEARD.qsize())]
     assert {thread for _, thread, _ in heard} == {"plugin:x"}
     assert {"spawn", "start", "reap", "stop"} <= {action for action, _, _ in heard}
     assert {answer for action, _, answer in heard if action != "end"} == {2}
     assert heard[-1] == ("end", "plugin:x", "red")
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "plugin:x"])
