@@ -16,6 +16,7 @@ from statistics import quantiles
 from benchmarks.contest import Contest, Figure, Goal, entrants
 from benchmarks.contestants import Contestant, Running, circus
 from benchmarks.contestants.daemontools import DAEMONTOOLS
+from benchmarks.contestants.pm2 import PM2
 from benchmarks.contestants.runit import RUNIT
 from benchmarks.contestants.s6 import S6
 from benchmarks.contestants.supervisor import SUPERVISOR
@@ -27,6 +28,7 @@ __all__ = ["contests"]
 _LIVED = 1.5  # seconds: who dies sooner is started again later, by all of them
 _PATIENCE = 8.0  # seconds for one contestant: some take seconds for each
 _PAUSE = 0.02
+_KEEPERS = (circus.OURS, circus.OLD, SUPERVISOR, S6, RUNIT, DAEMONTOOLS, PM2)
 
 
 def contests(*, is_quick: bool) -> Iterator[Contest]:
@@ -39,7 +41,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
             Figure("respawn-p50", f"one of {count} is back, p50", "ms", (Goal(at_most=3.0), ahead)),
             Figure("respawn-p99", f"one of {count} is back, p99", "ms", (Goal(at_most=10.0),)),
         ),
-        entrants((circus.OURS, circus.OLD, SUPERVISOR, S6, RUNIT, DAEMONTOOLS), partial(_one, count, times)),
+        entrants(_KEEPERS, partial(_one, count, times)),
         settings=f"kill -9 of the oldest of {count} static C programs, {times} times or for {_PATIENCE:g} s",
         rounds=3,
     )
