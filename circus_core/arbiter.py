@@ -389,6 +389,16 @@ class Arbiter:
         running = [w for w in self._chosen(watchers) if not w.is_idle]
         return self._each(running, lambda w: w.reload(graceful=graceful, sequential=sequential))
 
+    def new_section(self, values: Mapping[str, Any]) -> WatcherConfig:
+        """Make the section of a watcher to be added from its options, `name` and `cmd` among them.
+
+        Options of installed packages count as in the file, and hook plugins may change it.
+
+        Raises:
+            ConfigError: an option is unknown or does not fit, or a hook plugin refuses it.
+        """
+        return self._configuration.new_section(values)
+
     def add_watcher(self, config: WatcherConfig) -> Watcher:
         """Register one more watcher, stopped. Only while it runs.
 

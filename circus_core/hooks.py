@@ -19,7 +19,7 @@ import pluggy
 
 from circus_core.access.identity import Identity
 from circus_core.clock import Clock
-from circus_core.config.model import Config, SocketConfig, StreamConfig
+from circus_core.config.model import Config, SocketConfig, StreamConfig, WatcherConfig
 from circus_core.errors import ConfigError, PluginError
 from circus_core.events import Event, HookFailed, HookTimedOut, Publish
 from circus_core.hookspecs import ALLOWED, Verdict
@@ -95,6 +95,16 @@ class Hooks:
                 )
             config = answer or config
         return config
+
+    def before_add(self, section: WatcherConfig, config: Config) -> WatcherConfig:
+        """Return the section of a watcher to be added as the plugins leave it; raises ConfigError."""
+        for implementation in self._implementations("before_add"):
+            arguments = {"section": section, "config": config}
+            answer = self._call_plainly("before_add", implementation, ConfigError, arguments)
+            if not isinstance(answer, WatcherConfig | None) or (answer and answer.name != section.name):
+                self._refuse("before_add", implementation, ConfigError, f"returned {answer!r}")
+            section = answer or section
+        return section
 
     def config_diff(self, old: Config, new: Config) -> frozenset[str]:
         """Return names of watchers to make anew; raises ConfigError if a plugin refuses the reload."""

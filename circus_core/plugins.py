@@ -23,6 +23,7 @@ _PLAIN = frozenset(
         "register_options",
         "read_config",
         "config_loaded",
+        "before_add",
         "config_diff",
         "event",
         "find_command",

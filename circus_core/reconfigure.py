@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import field, replace
 from typing import Any, Final
@@ -18,6 +18,7 @@ from typing import Any, Final
 from circus_core.config.check import CheckReport
 from circus_core.config.diff import ConfigPlan, Consequence, SocketStep, WatcherStep, diff
 from circus_core.config.load import LoadResult
+from circus_core.config.mappings import watcher_from_mapping
 from circus_core.config.model import Config, SocketConfig, WatcherConfig
 from circus_core.config.options import Table
 from circus_core.config.problems import Level, Problem, raise_errors
@@ -154,6 +155,12 @@ class Reconfiguration:
                 log.warning("%s", doubt)
             followed = self._begin(outlook.plan, prepared)
         return Reload(plan=outlook.plan, doubts=outlook.doubts, followed=asyncio.shield(followed))
+
+    def new_section(self, values: Mapping[str, Any]) -> WatcherConfig:
+        """Make the section of one more watcher, see Arbiter.new_section(); raises ConfigError."""
+        extra = self._hooks.register_options()
+        section = watcher_from_mapping(values, extra_options=extra, allow_unknown=False)
+        return self._hooks.before_add(section, self.in_force)
 
     async def check(self, path: str | None) -> CheckReport:
         """Check a file, the own one if None, as `circusd --check`; raises CommandError: there is none."""

@@ -19,7 +19,7 @@ from circus_core.commands.command import Command
 from circus_core.commands.target import ControlledWatcher, Entries
 from circus_core.config.check import CheckReport
 from circus_core.config.diff import ConfigPlan, diff
-from circus_core.config.mappings import set_option
+from circus_core.config.mappings import set_option, watcher_from_mapping
 from circus_core.config.model import ArbiterConfig, Config, SocketConfig, WatcherConfig
 from circus_core.config.problems import Level, Problem
 from circus_core.control.controller import Controller
@@ -359,6 +359,9 @@ class FakeArbiter:
     def _doubts(self) -> tuple[Problem, ...]:
         message = "nmprocesses is not an option"
         return (Problem(level=Level.DOUBT, message=message, file=Path("circus.ini"), line=3),)
+
+    def new_section(self, values: Mapping[str, Any], /) -> WatcherConfig:
+        return watcher_from_mapping(values, allow_unknown=False)
 
     def add_watcher(self, config: WatcherConfig, /) -> FakeWatcher:
         if config.name.lower() in self._watchers:

@@ -9,8 +9,8 @@ from circus_core.commands.arguments import Switch, Word
 from circus_core.commands.command import WAITING, Command, Result
 from circus_core.commands.ownership import check_added
 from circus_core.commands.selection import troubles
-from circus_core.commands.watcher_options import build_config, check_options
-from circus_core.errors import MessageError
+from circus_core.commands.watcher_options import check_new, check_options
+from circus_core.errors import ConfigError, MessageError
 from circus_core.records import dataclass
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Add(Command[AddRequest, AddResult]):
     """Add a watcher
 
     It is gone when the configuration file is read again. A CMD with words that begin with a dash is
-    written after -- or quoted as one word.
+    written after -- or quoted as one word. Options of installed packages count as they do in a file.
     """
 
     name = "add"
@@ -74,7 +74,7 @@ class Add(Command[AddRequest, AddResult]):
             raise MessageError("'name' must not be empty")
         if not name.isprintable():  # it goes into logs and onto terminals
             raise MessageError(f"'name' must be printable, got {name!r}")
-        options = check_options(properties.optional_mapping("options"))
+        options = check_new(properties.optional_mapping("options"))
         args = properties.value("args")
         if args is not None:
             args = check_options({"args": args})["args"]
@@ -89,7 +89,13 @@ class Add(Command[AddRequest, AddResult]):
         owner = arbiter.config.endpoint_owner
         if owner is not None:
             check_added(request.options, owner)
-        config = build_config(request.name, request.cmd, request.args, request.options)
+        args = {} if request.args is None else {"args": request.args}
+        try:
+            config = arbiter.new_section(
+                {"name": request.name, "cmd": request.cmd, **args, **request.options}
+            )
+        except ConfigError as error:
+            raise MessageError(str(error)) from error
         if config.hooks:
             await arbiter.import_hooks(config)
         watcher = arbiter.add_watcher(config)

@@ -176,6 +176,9 @@ class ControlledArbiter(Protocol):
     def check_file(self, path: str | None = None, /) -> Awaitable[CheckReport]:
         """Check a configuration file, the own one if None."""
 
+    def new_section(self, values: Mapping[str, Any], /) -> WatcherConfig:
+        """Make the section of a watcher to be added, as it would be in a file; raises ConfigError."""
+
     def add_watcher(self, config: WatcherConfig, /) -> ControlledWatcher:
         """Register a stopped watcher; raises AlreadyExistError."""
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from circus_core.commands.properties import Properties
 from circus_core.commands.signum import parse_signal
-from circus_core.errors import ConfigError, MessageError
+from circus_core.errors import MessageError
 
-if TYPE_CHECKING:
-    from circus_core.config.model import WatcherConfig
-
-__all__ = ["build_config", "check_options", "convert_words", "settable", "suggest"]
+__all__ = ["check_new", "check_options", "convert_words", "settable", "suggest"]
 
 Check = Callable[[str, Any], Any]
 
@@ -187,24 +184,20 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _check(key)(key, value) for key, value in options.items()}
 
 
-def _check(key: str) -> Check:
+def check_new(options: Mapping[str, Any]) -> dict[str, Any]:
+    """As check_options(), but let through what has a dot and may be an option of an installed package."""
+    return {key: _check(key, otherwise=_any if "." in key else None)(key, options[key]) for key in options}
+
+
+def _check(key: str, *, otherwise: Check | None = None) -> Check:
     if key in _CHECKS:
         return _CHECKS[key]
     for family, check in _FAMILIES.items():
         if key.startswith(family) and len(key) > len(family):
             return check
-    raise MessageError(f"unknown key '{key}'")
-
-
-def build_config(name: str, cmd: str, args: Any, options: Mapping[str, Any]) -> WatcherConfig:
-    """Make the configuration of a new watcher from checked options; MessageError if it can't be one."""
-    from circus_core.config.mappings import watcher_from_mapping
-
-    values = {"name": name, "cmd": cmd, **({} if args is None else {"args": args}), **options}
-    try:
-        return watcher_from_mapping(values)
-    except ConfigError as error:
-        raise MessageError(str(error)) from error
+    if otherwise is None:
+        raise MessageError(f"unknown key '{key}'")
+    return otherwise
 
 
 def convert_words(words: Mapping[str, str]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circus_core.config.model import Config
+from circus_core.config.model import Config, WatcherConfig
 from circus_core.hookspecs.markers import hookspec
 
 if TYPE_CHECKING:
     from circus_core.config.options import Option
 
-__all__ = ["config_diff", "config_loaded", "read_config", "register_options"]
+__all__ = ["before_add", "config_diff", "config_loaded", "read_config", "register_options"]
 
 
 @hookspec
@@ -90,6 +90,31 @@ def config_loaded(config: Config) -> Config | None:
                 return None
             beacon = WatcherConfig(name="beacon", cmd="beacon --forever", copy_env=True)
             return dataclasses.replace(config, watchers=(*config.watchers, beacon))
+    """
+
+
+@hookspec
+def before_add(section: WatcherConfig, config: Config) -> WatcherConfig | None:
+    """Change the section of a watcher that a client adds, as `config_loaded` does to those of the file.
+
+    When: at the command `add`, when the section was found valid, before the watcher is made from it. On the
+        loop: compute, read nothing.
+
+    Args:
+        section: as the implementation called before left it; frozen.
+        config: the configuration in force; frozen.
+
+    Returns:
+        A section of the same name that replaces it, or None to leave it as it is.
+
+    Combining: chained, each gets what the one before returned.
+    Failure: the command is refused; the error names the package. Raise ConfigError to refuse it on purpose.
+
+    Example:
+        @hookimpl
+        def before_add(section, config):
+            team = config.arbiter.options.get("team", "")
+            return dataclasses.replace(section, env={**section.env, "TEAM": team})
     """
 
 

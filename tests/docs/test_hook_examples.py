@@ -124,6 +124,13 @@ def a_watcher_is_added_to_the_configuration(scene: Scene) -> bool:
     return [each.name for each in scene.call("config_loaded", AFTER, **space).watchers] == ["web", "beacon"]
 
 
+def a_watcher_to_be_added_is_changed(scene: Scene) -> bool:
+    config = dataclasses.replace(BEFORE, arbiter=ArbiterConfig(options={"team": "red"}))
+    section = WatcherConfig(name="late", cmd="x", env={"A": "1"})
+    changed = scene.call("before_add", section, config, dataclasses=dataclasses)
+    return bool(changed.env == {"A": "1", "TEAM": "red"})
+
+
 def watchers_are_made_anew(scene: Scene) -> bool:
     assert scene.call("config_diff", AFTER, AFTER) == frozenset()
     return bool(scene.call("config_diff", BEFORE, AFTER) == {"web"})
@@ -316,6 +323,7 @@ CHECKS: Mapping[str, Callable[[Scene], bool]] = {
     "register_options": options_are_declared,
     "read_config": a_configuration_is_read,
     "config_loaded": a_watcher_is_added_to_the_configuration,
+    "before_add": a_watcher_to_be_added_is_changed,
     "config_diff": watchers_are_made_anew,
     "arbiter_starting": what_is_logged("arbiter_starting", (ARBITER,), "events at tcp://one:2"),
     "arbiter_started": the_start_is_announced,

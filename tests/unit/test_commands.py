@@ -44,6 +44,7 @@ def printed(name: str, reply: Mapping[str, Any]) -> str:
         ("add", {"name": " ", "cmd": "x"}, "'name' must not be empty"),
         ("add", {"name": "a\x1b[2J", "cmd": "x"}, r"must be printable, got 'a\\x1b\[2J'"),
         ("add", {"name": "n", "cmd": "x", "options": {"bogus": 1}}, "unknown key 'bogus'"),
+        ("add", {"name": "n", "cmd": "x", "options": {"bo.gus": 1}}, "watcher 'n': unknown key 'bo.gus'"),
         ("add", {"name": "n", "cmd": "x", "options": "a"}, "'options' property should be an object"),
         ("add", {"name": "n", "cmd": "x", "options": {"max_age": -1}}, "max_age must be"),
         (

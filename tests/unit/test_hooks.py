@@ -304,6 +304,7 @@ def _call_everything(hooks: Hooks) -> None:
     hooks.register_options()
     hooks.read_config(Path("circus.ini"))
     hooks.config_loaded(Config())
+    hooks.before_add(WatcherConfig(name="late"), Config())
     hooks.config_diff(Config(), Config())
     hooks.event(SPAWNED)
     hooks.output(AWatcher(), "stdout", None)
@@ -553,6 +554,29 @@ def test_each_gets_the_configuration_that_the_one_before_made() -> None:
 def test_a_fault_while_the_configuration_is_changed_makes_it_invalid(answer: object, text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(text)}$"):
         House(Changes(answer)).hooks.config_loaded(Config())
+
+
+class Completes:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    @hookimpl
+    def before_add(self, section: WatcherConfig, config: Config) -> Any:
+        return self.answer(section) if callable(self.answer) else self.answer
+
+
+def test_each_gets_the_section_to_be_added_that_the_one_before_made() -> None:
+    def numbered(section: WatcherConfig) -> WatcherConfig:
+        return replace(section, env={"N": str(len(section.env)), **section.env, "M": "1"})
+
+    hooks = House(Completes(numbered), Completes(None), Completes(numbered)).hooks
+    assert hooks.before_add(WatcherConfig(name="late"), Config()).env == {"N": "0", "M": "1"}
+
+
+@pytest.mark.parametrize("answer", ["nonsense", WatcherConfig(name="other")])
+def test_what_is_no_section_of_the_watcher_refuses_it(answer: object) -> None:
+    with pytest.raises(ConfigError, match=r"plugin 'a' of circus-a 1\.0 failed in before_add: returned "):
+        House(Completes(answer)).hooks.before_add(WatcherConfig(name="late"), Config())
 
 
 def test_the_first_that_can_reads_the_configuration() -> None:

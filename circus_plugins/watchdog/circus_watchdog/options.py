@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from typing import Any, Final
 from circus_core import BOOL, Config, Option, PluginConfig, WatcherConfig, hookimpl
 from circus_watchdog.settings import PREFIX, WATCHER_KINDS, Rule, Settings, read_rule, read_settings
 
-__all__ = ["config_loaded", "register_options"]
+__all__ = ["before_add", "config_loaded", "register_options"]
 
 _CLASS: Final = ("watchdog", "circus.plugins.watchdog.WatchDog", "circus_watchdog.plugin.WatchDog")
 """What a section may `use` for this plugin, with a dot for a colon."""
@@ -48,16 +49,13 @@ def config_loaded(config: Config) -> Config | None:
 
     The first section that is for this plugin counts. What it or a watcher says wrongly is told elsewhere.
     """
-    plugin = next((each for each in config.plugins if _is_ours(each)), None)
-    if plugin is None:
+    found = _plugin(config)
+    if found is None:
         return None
-    try:
-        settings = read_settings(plugin.options)
-    except ValueError:
-        return None  # the plugin says so when it starts
+    plugin, settings = found
     rules = {watcher.name: _rule(watcher, settings) for watcher in config.watchers}
     notified = {name: rule for name, rule in rules.items() if rule is not None and rule.notify}
-    if not notified:
+    if not notified and not _may_be_added(plugin):
         return None
     address = settings.notify_socket or _default_address(config.arbiter.endpoint, plugin.name)
     watchers = [
@@ -68,8 +66,37 @@ def config_loaded(config: Config) -> Config | None:
     return replace(config, watchers=tuple(watchers), plugins=tuple(plugins))
 
 
+@hookimpl
+def before_add(section: WatcherConfig, config: Config) -> WatcherConfig | None:
+    """Give the same to a watcher that comes later, if there is a plugin that listens."""
+    found = _plugin(config)
+    if found is None:
+        return None
+    _, settings = found
+    rule = _rule(section, settings)
+    if rule is None or not rule.notify or settings.notify_socket is None:
+        return None
+    return _with_socket(section, settings.notify_socket, rule)
+
+
+def _plugin(config: Config) -> tuple[PluginConfig, Settings] | None:
+    """Return the first section that is for this plugin; None also if the plugin itself will refuse it."""
+    plugin = next((each for each in config.plugins if _is_ours(each)), None)
+    if plugin is None:
+        return None
+    try:
+        return plugin, read_settings(plugin.options)
+    except ValueError:
+        return None
+
+
 def _is_ours(plugin: PluginConfig) -> bool:
     return plugin.use.replace(":", ".") in _CLASS and _is_active(plugin.options.get("active", True))
+
+
+def _may_be_added(plugin: PluginConfig) -> bool:
+    """It hears watchers that are added later, too; where it may make a socket is known of this user only."""
+    return sys.platform == "linux" and plugin.watcher.uid is None
 
 
 def _is_active(value: Any) -> bool:
