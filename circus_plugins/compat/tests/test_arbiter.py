@@ -201,7 +201,7 @@ def test_sockets_made_by_hand_are_bound_and_lent(tmp_path: Path) -> None:
         assert serves.sockets["web"] is web
 
         def talk() -> bytes:
-            with socket.create_connection((web.host, web.port), timeout=10) as connection:
+            with socket.create_connection((web.host, web.port), timeout=60) as connection:
                 return connection.recv(10)
 
         assert await asyncio.to_thread(talk) == b"hi"

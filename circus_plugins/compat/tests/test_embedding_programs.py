@@ -107,12 +107,12 @@ class Host:
         return []
 
     def until_workers(self, number: int) -> list[int]:
-        until(lambda: (self.folder / "control").exists())
-        until(lambda: len(self.workers()) == number)
+        until(lambda: (self.folder / "control").exists(), deadline=60)
+        until(lambda: len(self.workers()) == number, deadline=60)
         return self.workers()
 
     def end(self) -> tuple[str, str, int]:
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60)
         return out, err, self.process.returncode
 
     def close(self) -> None:
@@ -137,7 +137,8 @@ def test_the_main_loop_of_embedders_runs_until_a_signal_ends_it(tmp_path: Path, 
     hosts.append(host)
     pids = host.until_workers(2)
     assert int((tmp_path / "pid").read_text()) == host.process.pid
-    until(lambda: (tmp_path / "out").read_text() == "hello\nhello\n")
+    out = tmp_path / "out"
+    until(lambda: out.exists() and out.read_text() == "hello\nhello\n")
     assert host.client.send_message("incr", name="worker", waiting=True)["numprocesses"] == 3
     assert host.client.send_message("restart", waiting=True)["status"] == "ok"  # without a file: in place
     assert set(pids).isdisjoint(host.until_workers(3))

@@ -136,8 +136,14 @@ def test_a_statsd_emitter_may_have_another_handle_recv(daemon: Daemon) -> None:
 
 
 def test_an_observer_may_set_its_pace_and_looks_after_things(daemon: Daemon) -> None:
-    until(lambda: written(daemon, "observed").endswith("}"))
-    seen = json.loads(written(daemon, "observed"))
+    found = [""]  # it is written anew all the time: what was read whole is looked at
+
+    def is_whole() -> bool:
+        found[0] = written(daemon, "observed")
+        return found[0].endswith("}")
+
+    until(is_whole)
+    seen = json.loads(found[0])
     assert seen["pids"] == sorted(map(str, daemon.watcher("quiet").pids()))
     assert seen["size"] == "2.00K"
     assert seen["prefix"] == "circus.old_observer.watcher"
