@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from circus_streams import QueueStream
-from circus_streams.tests.samples import chunk
+from circus_streams.tests.samples import chunk, offer
 
 
 def test_it_is_a_queue_of_the_mappings() -> None:
@@ -36,7 +36,7 @@ def test_whoever_is_late_gets_everything() -> None:
     stream(chunk("a"))
     taker = threading.Timer(0.05, stream.get)
     taker.start()
-    stream(chunk("b"))
+    offer(lambda: stream(chunk("b")))
     taker.join()
     assert stream.get()["data"] == "b"
 

@@ -21,8 +21,12 @@ def on_loop(step: Callable[[Starter], None]) -> None:
         except AssertionError as error:
             failed.append(error)
 
+    async def until_all_is_done() -> None:
+        await asyncio.sleep(0)
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
     loop.call_soon(call)
-    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.run_until_complete(until_all_is_done())
     loop.close()
     if failed:
         raise failed[0]
