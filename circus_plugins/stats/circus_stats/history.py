@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypedDict
 
 __all__ = ["ACTIVITY", "FIGURES", "HOUR", "MOST_VALUES", "History", "Past", "Ring", "Rings"]
@@ -61,11 +61,20 @@ class Ring:
         self._newest: int | None = None
         self._looks = 0
 
-    def put(self, now: float, values: Mapping[str, float | None]) -> None:
-        """Take in a look; `now` is seconds on a clock that no one sets."""
+    def put(self, now: float, values: Mapping[str, float | None], covered: float = 0.0) -> None:
+        """Take in a look.
+
+        Args:
+            now: seconds on a clock that no one sets.
+            covered: seconds that it is about; slots within them that had no look have its values.
+        """
         slot = int(now // self.step)
         if self._newest is None or slot > self._newest:
+            newest = self._newest
             self._open(slot)
+            if newest is not None:
+                begin = max(newest, int((now - covered) // self.step), slot - self._slots) + 1
+                self._fill(range(begin, slot), values)
         self._looks += 1
         index = slot % self._slots
         for name, ring in self._values.items():
@@ -106,6 +115,12 @@ class Ring:
                 ring[skipped % self._slots] = _NOTHING
         self._newest, self._looks = slot, 0
 
+    def _fill(self, slots: Iterable[int], values: Mapping[str, float | None]) -> None:
+        for slot in slots:
+            for name, ring in self._values.items():
+                value = values.get(name)
+                ring[slot % self._slots] = _NOTHING if value is None else value
+
     def _between(self, ring: array[float], first: int, end: int) -> array[float]:
         """Return what is in the slots from `first` to before `end`; nothing where none is kept."""
         if self._newest is None:
@@ -130,9 +145,9 @@ class Rings:
         self._fine = Ring(*_FINE, series)
         self._coarse = Ring(*_COARSE, series)
 
-    def put(self, now: float, values: Mapping[str, float | None]) -> None:
-        self._fine.put(now, values)
-        self._coarse.put(now, values)
+    def put(self, now: float, values: Mapping[str, float | None], covered: float) -> None:
+        self._fine.put(now, values, covered)
+        self._coarse.put(now, values, covered)
 
     def past(self, now: float, wall: float, seconds: float, series: Collection[str], most: int) -> Past:
         """Return the last `seconds` as finely as they are known; `wall` is `now` since the epoch.
@@ -160,16 +175,17 @@ class History:
     def __init__(self) -> None:
         self._rings: dict[str, Rings] = {}  # in the order of their last looks
 
-    def put(self, name: str, now: float, values: Mapping[str, float | None]) -> None:
+    def put(self, name: str, now: float, values: Mapping[str, float | None], covered: float = 0.0) -> None:
         """Take in a look at one name.
 
         Args:
             now: seconds on a clock that no one sets.
             values: of all or some series.
+            covered: seconds since the look before, if there was one.
         """
         rings = self._rings.pop(name, None) or Rings(tuple(values))
         self._rings[name] = rings
-        rings.put(now, values)
+        rings.put(now, values, covered)
 
     def forget_old(self, now: float, present: Collection[str]) -> None:
         """Forget what is over, and of what has ended more than is kept."""

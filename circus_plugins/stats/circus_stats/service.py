@@ -208,7 +208,7 @@ class Service:
         for group in (*shown.values(), *ended):
             for topic, payload in messages_of_group(group, look, daemon):
                 if payload["kind"] == "watcher":
-                    self._remember(group, payload["family"])
+                    self._remember(group, payload["family"], payload["interval"])
                 extra = {"cost": round(cost, 4), "dropped": self._publisher.dropped}
                 is_own = topic == f"{PREFIX}{CIRCUS}" and group.watcher is None
                 self._publisher.publish(topic, {**payload, **extra} if is_own else payload)
@@ -243,14 +243,16 @@ class Service:
             opened = [stat["connections"] for stat in found if stat["connections"] is not None]
             rate = sum(stat["reads"] for stat in found) / max(interval, 0.001)
             activity = (rate, float(sum(opened)), float(sum(waits)))
-            self._history.put(SOCKETS, time.monotonic(), dict(zip(ACTIVITY, activity, strict=True)))
+            values = dict(zip(ACTIVITY, activity, strict=True))
+            self._history.put(SOCKETS, time.monotonic(), values, covered=interval)
         return found
 
     # -- what they did cost --------------------------------------------------------------------------------
 
-    def _remember(self, group: Group, family: Mapping[str, Any]) -> None:
+    def _remember(self, group: Group, family: Mapping[str, Any], interval: float | None) -> None:
         name = _remembered_as(group.topic, group.watcher)
-        self._history.put(name, time.monotonic(), {series: family[series] for series in FIGURES})
+        values = {series: family[series] for series in FIGURES}
+        self._history.put(name, time.monotonic(), values, covered=interval or 0.0)
 
     async def _answer(self) -> None:
         """Answer about the past until cancelled."""

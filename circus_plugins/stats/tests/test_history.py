@@ -114,6 +114,17 @@ def test_a_watcher_takes_no_more_than_sixteen_kib_however_long_it_lives() -> Non
     assert size < 20 * 1024
 
 
+def test_looks_that_are_rare_leave_no_gaps_but_silence_does() -> None:
+    ring = Ring(1, 8, ["cpu"])
+    ring.put(10.5, {"cpu": 1.0}, covered=3.0)
+    ring.put(13.5, {"cpu": 2.0}, covered=3.0)
+    assert past(ring, 13.5, 5) == [None, 1.0, 2.0, 2.0, 2.0]
+    ring.put(17.5, {"cpu": 3.0}, covered=2.0)  # it had none in between, and has begun again
+    assert past(ring, 17.5, 5) == [2.0, None, None, 3.0, 3.0]
+    ring.put(1000.5, {"cpu": 4.0}, covered=980.0)
+    assert past(ring, 1000.5, 99) == [4.0] * 8
+
+
 def test_neighbours_are_told_as_the_mean_of_what_is_known() -> None:
     ring = Ring(1, 6, ["cpu"])
     for now, value in ((12, 1.0), (13, 3.0), (15, 5.0)):

@@ -31,7 +31,7 @@ from circus_stats.top.table import Table
 
 pytestmark = pytest.mark.slow
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 HANDS = 8
 """Through which a message goes at most, one after the other: the program, a widget, its screen, again."""
 
