@@ -1,36 +1,24 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { perform, watcherPath } from "../actions";
-import { ask } from "../api";
 import type { Environment } from "../types";
 import { Button } from "../ui/button";
 import { confirmed } from "../ui/confirm";
 import { Dialog } from "../ui/dialog";
-import { Empty, Loading } from "../ui/empty";
+import { Empty } from "../ui/empty";
 import { SearchField, TextField } from "../ui/field";
 import { Name } from "../ui/name";
+import { ShowSecrets, useMasked } from "./masked";
 
 /** The environment of the processes; secrets come masked from the server until they are asked for. */
 export function EnvironmentPanel({ daemon, watcher }: { daemon: string; watcher: string }): JSX.Element {
   const path = `${watcherPath(daemon, watcher)}/environment`;
-  const [found, setFound] = useState<Environment | null>(null);
-  const [problem, setProblem] = useState("");
   const [filter, setFilter] = useState("");
-  const [isRevealed, setRevealed] = useState(false);
   const [changing, setChanging] = useState<string | null>(null);
 
-  const load = (reveal: boolean): void => {
-    ask<Environment>("GET", `${path}${reveal ? "?reveal=true" : ""}`).then(
-      (environment) => {
-        setFound(environment);
-        setRevealed(reveal);
-      },
-      (error: Error) => setProblem(error.message),
-    );
-  };
-  useEffect(() => load(false), []);
-  if (problem) return <Empty title="The environment can't be shown">{problem}</Empty>;
-  if (!found) return <Loading what="the environment" />;
+  const masked = useMasked<Environment>(path, "environment");
+  const { found, isRevealed, reload } = masked;
+  if (!found) return masked.instead;
 
   const unset = async (name: string): Promise<void> => {
     const yes = await confirmed({
@@ -39,7 +27,7 @@ export function EnvironmentPanel({ daemon, watcher }: { daemon: string; watcher:
       action: "Remove",
       isDangerous: true,
     });
-    if (yes && (await perform(path, { unset: [name], waiting: true }, "PATCH"))) load(isRevealed);
+    if (yes && (await perform(path, { unset: [name], waiting: true }, "PATCH"))) reload();
   };
   const wanted = filter.trim().toLowerCase();
   const names = Object.keys(found.environment).filter((name) => name.toLowerCase().includes(wanted)).sort();
@@ -47,11 +35,7 @@ export function EnvironmentPanel({ daemon, watcher }: { daemon: string; watcher:
     <>
       <div class="filters">
         <SearchField label="Filter variables" value={filter} onInput={setFilter} />
-        {found.masked.length > 0 && (
-          <Button icon="eye" pressed={isRevealed} onClick={() => load(!isRevealed)}>
-            Show secrets
-          </Button>
-        )}
+        <ShowSecrets of={masked} />
         <Button icon="plus" onClick={() => setChanging("")}>
           Add variable
         </Button>
@@ -99,7 +83,7 @@ export function EnvironmentPanel({ daemon, watcher }: { daemon: string; watcher:
           onClose={() => setChanging(null)}
           onChanged={() => {
             setChanging(null);
-            load(isRevealed);
+            reload();
           }}
         />
       )}

@@ -6,40 +6,29 @@ import { optionText } from "../format";
 import type { OptionDoc, Options } from "../types";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
-import { Empty, Loading } from "../ui/empty";
+import { Empty } from "../ui/empty";
 import { Check, SearchField, TextField } from "../ui/field";
 import { Name } from "../ui/name";
+import { ShowSecrets, useMasked } from "./masked";
 import { docOf, edited, isDefault } from "./option_values";
 
 /** All options of a watcher, what they mean, and a way to change them. */
 export function OptionsPanel({ daemon, watcher }: { daemon: string; watcher: string }): JSX.Element {
   const path = `${watcherPath(daemon, watcher)}/options`;
-  const [found, setFound] = useState<Options | null>(null);
   const [docs, setDocs] = useState<OptionDoc[]>([]);
-  const [problem, setProblem] = useState("");
   const [filter, setFilter] = useState("");
   const [onlyChanged, setOnlyChanged] = useState(false);
-  const [isRevealed, setRevealed] = useState(false);
   const [changing, setChanging] = useState<string | null>(null);
 
-  const load = (reveal: boolean): void => {
-    ask<Options>("GET", `${path}${reveal ? "?reveal=true" : ""}`).then(
-      (options) => {
-        setFound(options);
-        setRevealed(reveal);
-      },
-      (error: Error) => setProblem(error.message),
-    );
-  };
   useEffect(() => {
-    load(false);
     ask<{ options: OptionDoc[] }>("GET", "options").then(
       (table) => setDocs(table.options),
       () => undefined,
     );
   }, []);
-  if (problem) return <Empty title="The options can't be shown">{problem}</Empty>;
-  if (!found) return <Loading what="options" />;
+  const masked = useMasked<Options>(path, "options");
+  const { found, isRevealed, reload } = masked;
+  if (!found) return masked.instead;
 
   const wanted = filter.trim().toLowerCase();
   const names = Object.keys(found.options)
@@ -51,11 +40,7 @@ export function OptionsPanel({ daemon, watcher }: { daemon: string; watcher: str
       <div class="filters">
         <SearchField label="Filter options" value={filter} onInput={setFilter} />
         <Check label="Only those that differ from the default" isChecked={onlyChanged} onChange={setOnlyChanged} />
-        {found.masked.length > 0 && (
-          <Button icon="eye" pressed={isRevealed} onClick={() => load(!isRevealed)}>
-            Show secrets
-          </Button>
-        )}
+        <ShowSecrets of={masked} />
       </div>
       {!names.length && <Empty title="No option fits the filter" />}
       {names.length > 0 && (
@@ -92,7 +77,7 @@ export function OptionsPanel({ daemon, watcher }: { daemon: string; watcher: str
           onClose={() => setChanging(null)}
           onChanged={() => {
             setChanging(null);
-            load(isRevealed);
+            reload();
           }}
         />
       )}

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { plain, roundCeiling } from "./scale";
 
 export interface ChartProps {
   title: string;
@@ -76,7 +77,7 @@ function make(element: HTMLElement, props: { current: ChartProps }, say: (text: 
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       x: { time: true, range: () => [props.current.now - props.current.span, props.current.now] },
-      y: { range: (_plot, _low, high) => [0, Math.max(props.current.ceiling, (high || 0) * 1.12)] },
+      y: { range: (_plot, _low, high) => [0, roundCeiling(Math.max(props.current.ceiling, (high || 0) * 1.05), props.current.look === "memory")] },
     },
     axes: [
       { stroke: colour("--ink-3"), grid: { show: false }, ticks: { show: false }, size: 26, space: 76, font: "11px IBM Plex Mono, monospace", values: (_plot, splits) => splits.map((time) => (isInside(time, props.current) ? clock(time) : "")) },
@@ -87,7 +88,7 @@ function make(element: HTMLElement, props: { current: ChartProps }, say: (text: 
         size: 62,
         font: "11px IBM Plex Mono, monospace",
         splits: (_plot, _axis, low, high) => [low, (low + high) / 2, high],
-        values: (_plot, splits) => splits.map((value) => props.current.format(value)),
+        values: (_plot, splits) => splits.map((value) => plain(props.current.format(value))),
       },
     ],
     series: [

@@ -1,4 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface TabsProps<T extends string> {
   label: string;
@@ -10,6 +11,12 @@ interface TabsProps<T extends string> {
 
 /** A row of tabs with the panel of the chosen one; the arrow keys go along the row. */
 export function Tabs<T extends string>({ label, current, tabs, onChoose, children }: TabsProps<T>): JSX.Element {
+  const row = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    // On a narrow screen the row scrolls: the chosen tab comes into view, without moving the page.
+    const tab = row.current?.querySelector<HTMLElement>(`#tab-${current}`);
+    if (row.current && tab) row.current.scrollLeft = tab.offsetLeft - (row.current.clientWidth - tab.clientWidth) / 2;
+  }, [current]);
   const step = (event: KeyboardEvent & { currentTarget: HTMLElement }): void => {
     const at = tabs.findIndex((tab) => tab.name === current);
     const targets: { [key: string]: number } = {
@@ -27,7 +34,7 @@ export function Tabs<T extends string>({ label, current, tabs, onChoose, childre
   };
   return (
     <>
-      <div class="tabs" role="tablist" aria-label={label} onKeyDown={step}>
+      <div class="tabs" ref={row} role="tablist" aria-label={label} onKeyDown={step}>
         {tabs.map((tab) => (
           <button
             key={tab.name}
