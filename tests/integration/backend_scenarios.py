@@ -13,12 +13,13 @@ import json
 import logging
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -438,6 +439,43 @@ async def survivor(made: PosixBackend, python_of_root: str) -> dict[str, Any]:
         waited_for = not done.done()
         code = await asyncio.wait_for(done, DEADLINE)
         return {"left": left, "other": other, "waited_for": waited_for, "code": code}
+
+
+async def recycled_pid(made: PosixBackend) -> dict[str, Any]:
+    """Signals for one that has ended, whose number another one has got."""
+    del made
+    with blocking_backend() as blocking:
+        child = blocking.spawn(request("true"), None)
+        child.wait(DEADLINE)
+        with _next_at(child.pid) as innocent:
+            return {
+                "is_recycled": innocent.pid == child.pid,
+                "reached": [child.send_signal(signal.SIGKILL), child.send_signal_group(signal.SIGKILL)],
+                "lives": innocent.poll() is None,
+            }
+
+
+async def number_of_the_dead(made: PosixBackend) -> dict[str, Any]:
+    """One has ended, and it was not looked for yet."""
+    del made
+    with blocking_backend() as blocking:
+        child = blocking.spawn(request("true"), None)
+        select.select([child.handle], [], [], DEADLINE)
+        with _next_at(child.pid) as other:
+            is_recycled = other.pid == child.pid
+        return {"is_recycled": is_recycled, "code": child.wait(DEADLINE)}
+
+
+@contextlib.contextmanager
+def _next_at(pid: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that gets this number if it is free; in a namespace where nobody else starts anything."""
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+    process = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _alive(pid: int) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from tests.integration.daemon import DEADLINE, until
 
 __all__ = ["TMUX", "Terminal"]
@@ -107,6 +109,11 @@ class Terminal:
         found = re.search(r"^\[ended with (\d+)\]$", self.wait_for("\n[ended with "), re.MULTILINE)
         assert found
         return int(found[1])
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all that runs on it."""
+        shell = psutil.Process(int(self._run("display-message", "-p", "#{pane_pid}")))
+        return [shell, *shell.children(recursive=True)]
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(

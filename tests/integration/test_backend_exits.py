@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -19,7 +18,10 @@ from circus_core.backends.exits import ThreadExits
 from circus_core.backends.posix import PosixBackend
 from circus_core.backends.reaper import Reaper
 
-from .backend_runs import DEADLINE, Witness, backend, blocking_backend, exit_of, request, until
+from .backend_runs import DEADLINE, Witness, backend, blocking_backend, exit_of, request, run_scenario, until
+
+ALONE = ("unshare", "--pid", "--fork", "--mount-proc")
+"""Words for a namespace in which nobody else takes a number."""
 
 
 @contextmanager
@@ -238,13 +240,14 @@ def test_children_of_the_host_program_keep_their_status() -> None:
 def test_embedded_nothing_of_the_process_is_changed() -> None:
     async def main() -> None:
         handler = signal.getsignal(signal.SIGCHLD)
+        threads = threading.active_count()
         wakeup = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(wakeup)
         with backend() as made:
             await exit_of(made, request("true"))
             assert signal.getsignal(signal.SIGCHLD) == handler
             assert signal.set_wakeup_fd(wakeup) == wakeup
-            assert threading.active_count() == 1
+            assert threading.active_count() == threads
 
     asyncio.run(main())
 
@@ -281,45 +284,17 @@ def test_close_gives_back_every_descriptor_and_leaves_processes_alone() -> None:
 
 @pytest.mark.root
 def test_a_recycled_pid_is_not_hit() -> None:
-    with blocking_backend() as made:
-        child = made.spawn(request("true"), None)
-        assert child.wait(DEADLINE) == 0
-        innocent = _process_with_pid(child.pid)
-        try:
-            assert innocent.pid == child.pid
-            assert child.send_signal(signal.SIGKILL) is False
-            assert child.send_signal_group(signal.SIGKILL) is False
-            assert innocent.poll() is None
-        finally:
-            innocent.kill()
-            innocent.wait()
+    found = run_scenario("recycled_pid", prefix=ALONE)
+    assert found["is_recycled"]
+    assert found["reached"] == [False, False]
+    assert found["lives"]
 
 
 @pytest.mark.root
 def test_the_number_of_an_ended_process_is_not_given_away_before_its_group_is_dealt_with() -> None:
-    with blocking_backend() as made:
-        child = made.spawn(request("true"), None)
-        select.select([child.handle], [], [], DEADLINE)  # dead, but we did not look yet
-        other = _process_with_pid(child.pid, attempts=3)
-        try:
-            assert other.pid != child.pid
-        finally:
-            other.kill()
-            other.wait()
-        assert child.wait(DEADLINE) == 0
-
-
-def _process_with_pid(pid: int, attempts: int = 200) -> subprocess.Popen[bytes]:
-    """A process that has this number; the last one tried if another program was quicker each time."""
-    for attempt in range(attempts):
-        with open("/proc/sys/kernel/ns_last_pid", "w") as last:
-            last.write(str(pid - 1))
-        process = subprocess.Popen(["sleep", "100"], start_new_session=True)
-        if process.pid == pid or attempt == attempts - 1:
-            return process
-        process.kill()
-        process.wait()
-    raise AssertionError("unreachable")
+    found = run_scenario("number_of_the_dead", prefix=ALONE)
+    assert not found["is_recycled"]
+    assert found["code"] == 0
 
 
 def _assert_no_children() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -141,12 +140,8 @@ def test_the_terminal_is_left_as_it_was(shop: Path, end: str) -> None:
     with Terminal(shop, words, environment(), size=(100, 24)) as terminal:
         terminal.wait_for("web.1")
         if end == "TERM":
-            found = subprocess.run(
-                ["pgrep", "-f", f"^{re.escape(sys.executable)} -m circus_stats.top.main --control ipc://control$"],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            ours = [pid for pid in found.stdout.split() if os.readlink(f"/proc/{pid}/cwd") == str(shop)]
-            subprocess.run(["kill", *ours], check=True)
+            (program,) = [each for each in terminal.processes() if each.cmdline() == PROGRAM]
+            program.terminate()
         else:
             terminal.type(end)
         terminal.wait_for("and after: 0")

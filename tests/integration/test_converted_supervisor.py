@@ -153,10 +153,8 @@ class Records:
         file = self.folder / name
         if name == IN_WORDS or not file.exists():
             return []
-        lines = file.read_text().splitlines(keepends=True)
-        return [
-            json.loads(line) for line in lines if line.endswith("\n")
-        ]  # the last may not be written wholly
+        whole, _, _ = file.read_text().rpartition("\n")  # another line may be on its way
+        return [json.loads(line) for line in whole.splitlines()]
 
     def starts(self, name: str) -> list[Mapping[str, Any]]:
         return [record["start"] for record in self.of(name) if "start" in record]
@@ -234,7 +232,7 @@ def under_supervisor(folder: Path) -> tuple[dict[str, Any], dict[str, list[str]]
             stderr=subprocess.DEVNULL,
         ) as supervisord:
             try:
-                until(records.are_complete, lambda: (folder / "supervisord.log").read_text())
+                until(records.are_complete, lambda: (folder / "supervisord.log").read_text(), 60)
                 shape = records.shape()
             finally:
                 supervisord.send_signal(signal.SIGTERM)
@@ -249,7 +247,7 @@ def under_circusd(
     text = _converted(folder)
     with _records(folder) as records:
         with Daemon(tmp_path_factory.mktemp("circusd"), text, env=ENVIRONMENT, command=_in(folder)) as daemon:
-            until(records.are_complete, daemon.log)
+            until(records.are_complete, daemon.log, 60)
             shape = records.shape()
             for name in ONCE:
                 daemon.watcher(name).until("stopped")

@@ -37,6 +37,7 @@ needs_peer = pytest.mark.skipif(
 )
 
 _CONFLICT = "already running"
+_PATIENTLY = ("--timeout", "30")  # it is 5 s otherwise; on a busy machine 0.19 needs more for `stats` of all
 _OURS = {
     "circusd": (sys.executable, "-m", "circus_core.cli.circusd"),
     "circusctl": (sys.executable, "-m", "circus_core.cli.circusctl"),
@@ -142,7 +143,7 @@ class House:
         """Run a circusctl; the one of 0.19 again as long as the daemon of 0.19 does something else."""
         while True:
             assert self._process.poll() is None, self.log()
-            done = self._old(words) if whose == "0.19" else self.run(*_program("circusctl", whose), *words)
+            done = self._old(words) if whose == "0.19" else self._ours(words)
             is_conflict = _CONFLICT in done.error + done.out
             if not (whose == self.whose == "0.19" and is_conflict):
                 return done
@@ -187,8 +188,12 @@ class House:
         if self._old_ctl is None:
             forked = str(Path(__file__).with_name("forked.py"))
             self._old_ctl = self._stay(str(HOME / "python"), forked, *_program("circusctl", "0.19"))
-        status, out, error = json.loads(_answer(self._old_ctl, json.dumps(words)))
+        status, out, error = json.loads(_answer(self._old_ctl, json.dumps([*_PATIENTLY, *words])))
         return Done(status, out, error)
+
+    def _ours(self, words: Sequence[str]) -> Done:
+        patiently = _PATIENTLY if self.whose == "0.19" else ()
+        return self.run(*_program("circusctl", "ours"), *patiently, *words)
 
     def _ask(self, line: str) -> str:
         """Have a circusctl of ours, which stays for the next time, carry out what prints a line."""
@@ -233,7 +238,7 @@ class House:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(10)
+                self._process.wait(DEADLINE if self.whose == "ours" else 10)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
