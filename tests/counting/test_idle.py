@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from circus_core.testing import Daemon, until
 from tests.counting.tally import times_on_cpu
 
@@ -19,6 +21,7 @@ def _rests(pid: int) -> bool:
     return times_on_cpu(pid) == before
 
 
+@pytest.mark.timeout(300)
 def test_a_daemon_with_1000_idle_processes_makes_no_system_call_and_is_never_woken(
     circusd: Callable[..., Daemon],
 ) -> None:
