@@ -28,10 +28,11 @@ from tests.counting.tally import Calls, TurnCounter
 _Scene = Callable[[EmbeddedArbiter, TurnCounter], Awaitable[None]]
 
 
-def _play(folder: Path, scene: _Scene, *, count: int, plugins: Iterable[object] = ()) -> None:
+def _play(folder: Path, scene: _Scene, *, count: int, idle: int = 0, plugins: Iterable[object] = ()) -> None:
     """Run a scene with an arbiter of `count` processes that is open, on a loop that counts its turns.
 
     Args:
+        idle: further watchers, which are not started.
         plugins: hook plugins; those that are installed do not take part.
     """
     turns, hooks = TurnCounter(), HookPlugins()
@@ -39,7 +40,10 @@ def _play(folder: Path, scene: _Scene, *, count: int, plugins: Iterable[object] 
         hooks.add(plugin, f"plugin{number}")
     config = config_from_mappings(
         arbiter={"endpoint": f"ipc://{folder}/c", "pubsub_endpoint": f"ipc://{folder}/p"},
-        watchers=[{"name": "w", "cmd": "sleep 1000", "numprocesses": count}],
+        watchers=[
+            {"name": "w", "cmd": "sleep 1000", "numprocesses": count},
+            *({"name": f"idle{number}", "cmd": "sleep 1000", "autostart": False} for number in range(idle)),
+        ],
         sockets=[],
         plugins=[],
         hooks=hooks,
@@ -192,9 +196,9 @@ def test_an_event_with_a_subscriber_costs_few_calls(tmp_path: Path) -> None:
     _play(tmp_path, scene, count=1)
 
 
-def _ask(folder: Path, times: int) -> None:
-    """Ask for the status of one watcher again and again."""
-    request = json.dumps({"command": "status", "properties": {"name": "w"}, "id": "x"}).encode()
+def _ask(folder: Path, times: int, **properties: str) -> None:
+    """Ask for the status of one watcher, or of all, again and again."""
+    request = json.dumps({"command": "status", "properties": properties, "id": "x"}).encode()
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(f"ipc://{folder}/c")
@@ -202,16 +206,26 @@ def _ask(folder: Path, times: int) -> None:
             socket.send(request)
             assert socket.poll(int(1000 * DEADLINE))
             answer: dict[str, Any] = json.loads(socket.recv())
-            assert answer["status"] == "active"
+            assert "active" in (answer.get("status"), answer.get("statuses", {}).get("w"))
 
 
 def test_a_request_costs_few_calls_and_turns_of_the_loop(tmp_path: Path) -> None:
     async def scene(_arbiter: EmbeddedArbiter, turns: TurnCounter) -> None:
-        await asyncio.to_thread(_ask, tmp_path, 10)
+        await asyncio.to_thread(_ask, tmp_path, 10, name="w")
         before = turns.turns
         with Calls() as calls:
-            await asyncio.to_thread(_ask, tmp_path, 100)
+            await asyncio.to_thread(_ask, tmp_path, 100, name="w")
         assert calls.count / 100 <= 190  # 131 to 151: what comes together is read in one turn
         assert (turns.turns - before) / 100 <= 1.1  # 0.1 to 0.9
 
     _play(tmp_path, scene, count=1)
+
+
+def test_the_state_of_all_watchers_costs_few_calls_for_each(tmp_path: Path) -> None:
+    async def scene(_arbiter: EmbeddedArbiter, _turns: TurnCounter) -> None:
+        await asyncio.to_thread(_ask, tmp_path, 1)
+        with Calls() as calls:
+            await asyncio.to_thread(_ask, tmp_path, 10)
+        assert calls.count / 10 / 100 <= 6.5  # 5.6: 4 for each watcher, 150 for the request
+
+    _play(tmp_path, scene, count=1, idle=99)
