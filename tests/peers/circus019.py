@@ -157,7 +157,7 @@ class House:
         """Run a program where the daemon is."""
         with self.start(*words) as running:
             try:
-                out, error = running.communicate(timeout=40)
+                out, error = running.communicate(timeout=80)
             except subprocess.TimeoutExpired:
                 running.kill()
                 raise
