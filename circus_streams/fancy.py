@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from circus_streams.chunks import Source
 from circus_streams.linewise import ended, prefixed
@@ -36,14 +37,24 @@ class FancyStdoutStream(TerminalStream):
         self._time_format = time_format
         self._start = f"\x1b[0;3{number};40m"
 
+    def prefix(self, data: Mapping[str, Any]) -> str:
+        """Return what each line begins with; a subclass may have another.
+
+        Args:
+            data: `pid`, `name`, `watcher` and `wid` of the process that wrote it, and `timestamp`, which may
+                be None.
+        """
+        start = "" if "NO_COLOR" in os.environ else self._start
+        return f"{start}{self._time(data['timestamp']).strftime(self._time_format)} [{data['pid']}] | "
+
     def _deliver(self, source: Source, lines: bytes, timestamp: float | None) -> None:
         if b"\n\n" in lines:
             lines = EMPTY_LINES.sub(b"", lines)
         if not source.has_begun:
             lines = lines.lstrip(b"\n")
         if lines:
-            start, reset = ("", b"") if "NO_COLOR" in os.environ else (self._start, b"\x1b[0m")
-            text = f"{start}{self._time(timestamp).strftime(self._time_format)} [{source.origin.pid}] | "
+            reset = b"" if "NO_COLOR" in os.environ else b"\x1b[0m"
+            text = self.prefix({**source.origin._asdict(), "timestamp": timestamp})
             prefix = text.encode("utf-8", "replace")
             self._terminal.write(
                 source.origin, prefixed(lines, prefix, has_begun=source.has_begun, suffix=reset)

@@ -78,6 +78,41 @@ def test_a_subclass_with_a_call_of_its_own_is_called_with_every_chunk() -> None:
     assert [callable(getattr(each, "take", None)) for each in made] == [False, True, False, False]
 
 
+def test_a_subclass_of_a_file_stream_may_change_what_is_written_or_write_by_itself(tmp_path: Path) -> None:
+    class Marked(FileStream):
+        def write_data(self, data: Any) -> None:
+            super().write_data({**data, "data": b"> " + data["data"]})
+
+    class Words(WatchedFileStream):
+        def __call__(self, chunk: Any) -> None:
+            self._file.write(" ".join(chunk["data"].decode().split()))
+            self._file.flush()
+
+    assert Marked.take is Words.take is None  # they are called with every chunk
+    for kind, expected in ((Marked, "> hello\n"), (Words, "hello")):
+        file = tmp_path / kind.__name__
+        stream: Any = kind(str(file))
+        stream.open()
+        stream(CHUNK)
+        assert file.read_text() == expected
+        file.rename(tmp_path / "old")
+        stream.reopen()
+        stream(CHUNK)
+        stream.close()
+        assert file.read_text() == expected
+
+
+def test_a_subclass_of_the_fancy_stream_may_have_another_prefix(capsys: pytest.CaptureFixture[str]) -> None:
+    class Numbered(FancyStdoutStream):
+        def prefix(self, data: Any) -> str:
+            return f"[{data['pid']}] "
+
+    stream = Numbered(color="red")
+    stream(CHUNK)
+    stream.close()
+    assert capsys.readouterr().out == f"[{CHUNK['pid']}] hello\x1b[0m\n"
+
+
 def test_get_stream_makes_what_a_configuration_asks_for(tmp_path: Path) -> None:
     conf = {"class": "FileStream", "filename": str(tmp_path / "x")}
     assert isinstance(get_stream(conf), FileStream)

@@ -12,7 +12,7 @@ import psutil
 
 __all__ = ["children", "free_ports", "until"]
 
-PATIENCE = 40.0  # seconds
+PATIENCE = 100.0  # seconds; with other work on the machine BentoML takes 50 to begin
 
 Found = TypeVar("Found")
 

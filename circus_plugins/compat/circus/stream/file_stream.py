@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from circus.stream.overriding import CalledStream
+from circus.stream.overriding import WrittenStream
 from circus_streams import FileStream as CoreFileStream
 from circus_streams import TimedRotatingFileStream as CoreTimedRotatingFileStream
 from circus_streams import WatchedFileStream as CoreWatchedFileStream
@@ -15,7 +15,7 @@ __all__ = ["FileStream", "TimedRotatingFileStream", "WatchedFileStream"]
 _Path = str | os.PathLike[str]
 
 
-class FileStream(CalledStream, CoreFileStream):
+class FileStream(WrittenStream, CoreFileStream):
     """Appends output to a file, which is rotated at a size; without a name to a temporary one."""
 
     def __init__(
@@ -27,8 +27,9 @@ class FileStream(CalledStream, CoreFileStream):
         **kwargs: object,
     ) -> None:
         """Open nothing yet; see circus_streams.FileStream. Raises ValueError."""
+        self._filename = _named(filename)
         super().__init__(
-            filename or _temporary(),
+            self._filename,
             time_format,
             max_bytes,
             backup_count,
@@ -36,17 +37,18 @@ class FileStream(CalledStream, CoreFileStream):
         )
 
 
-class WatchedFileStream(CalledStream, CoreWatchedFileStream):
+class WatchedFileStream(WrittenStream, CoreWatchedFileStream):
     """Appends output to a file that other programs rename; without a name to a temporary one."""
 
     def __init__(
         self, filename: _Path | None = None, time_format: str | None = None, **kwargs: object
     ) -> None:
         """Open nothing yet; see circus_streams.WatchedFileStream."""
-        super().__init__(filename or _temporary(), time_format, **kwargs)
+        self._filename = _named(filename)
+        super().__init__(self._filename, time_format, **kwargs)
 
 
-class TimedRotatingFileStream(CalledStream, CoreTimedRotatingFileStream):
+class TimedRotatingFileStream(WrittenStream, CoreTimedRotatingFileStream):
     """Appends output to a file, which is rotated at certain times; without a name to a temporary one."""
 
     def __init__(
@@ -60,8 +62,9 @@ class TimedRotatingFileStream(CalledStream, CoreTimedRotatingFileStream):
         **kwargs: object,
     ) -> None:
         """Open nothing yet; see circus_streams.TimedRotatingFileStream. Raises ValueError."""
+        self._filename = _named(filename)
         super().__init__(
-            filename or _temporary(),
+            self._filename,
             time_format=time_format,
             backup_count=backup_count,
             rotate_when=rotate_when,  # type: ignore[arg-type]  # refused by name if it is missing
@@ -71,8 +74,10 @@ class TimedRotatingFileStream(CalledStream, CoreTimedRotatingFileStream):
         )
 
 
-def _temporary() -> str:
-    """Return the name of a new file, which is nobody's to remove."""
+def _named(filename: _Path | None) -> str:
+    """Return the path, or that of a new file, which is nobody's to remove."""
+    if filename:
+        return os.path.abspath(os.fspath(filename))
     descriptor, name = tempfile.mkstemp(prefix="circus-")
     os.close(descriptor)
     return name
