@@ -23,7 +23,7 @@ from circus_core.observed import Backoff, Observed, Worker
 from circus_core.output.outlets import WatcherOutput
 from circus_core.process import Process, describe_exit, signal_all
 from circus_core.runtime import Runtime
-from circus_core.spawning import lent_sockets, spawn_request
+from circus_core.spawning import StandardStreams, lent_sockets, spawn_request
 from circus_core.states import ProcessState
 from circus_core.views import WatcherView
 
@@ -181,6 +181,14 @@ class Crew:
         self.history.spawns[worker.wid] += 1
         self._unannounced.add(process)
         return process
+
+    def check(self, config: WatcherConfig) -> None:
+        """Raise SpawnError, or CircusError of a backend, if no process can be started with these options."""
+        check = getattr(self._runtime.backend(config.backend), "check", None)
+        if check is not None:
+            owner = self._runtime.endpoint_owner
+            streams = StandardStreams()
+            check(spawn_request(config, 1, env=config.env, sockets={}, streams=streams, endpoint_owner=owner))
 
     def _spawned(self, worker: Worker, env: dict[str, str]) -> Process:
         config, runtime = self.config, self._runtime

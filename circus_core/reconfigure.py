@@ -22,7 +22,7 @@ from circus_core.config.mappings import watcher_from_mapping
 from circus_core.config.model import Config, SocketConfig, WatcherConfig
 from circus_core.config.options import Table
 from circus_core.config.problems import Level, Problem, raise_errors
-from circus_core.errors import CommandError, ConfigError, SocketError
+from circus_core.errors import CommandError, ConfigError, SocketError, SpawnError
 from circus_core.hooks import Hooks
 from circus_core.loading import ConfigFile
 from circus_core.plugin_watcher import plugin_command
@@ -247,6 +247,8 @@ class Reconfiguration:
         watcher = self._find(step)
         if watcher is not None:
             config = _changed(watcher, step)
+            if step.replaces:
+                _check_successor(watcher, config)
             streams = watcher.prepare_streams(config)
             undo.callback(watcher.discard_streams, streams)
             prepared.changes.append(_Change(watcher, step, config, streams))
@@ -413,6 +415,15 @@ def _changed(watcher: Watcher, step: WatcherStep) -> WatcherConfig:
     """The configuration of a watcher as it is now, by `set` and `incr` too, with what the file changed."""
     new = {name: getattr(step.new, name) for name in step.fields}
     return replace(watcher.config, **{"numprocesses": watcher.numprocesses, **new})
+
+
+def _check_successor(watcher: Watcher, config: WatcherConfig) -> None:
+    try:
+        watcher.check_successor(config)
+    except SpawnError as error:
+        raise SpawnError(
+            f"watcher {config.name!r}: {error}; its processes would be stopped for that"
+        ) from error
 
 
 def _check_all_hooks(configs: Iterable[WatcherConfig]) -> None:

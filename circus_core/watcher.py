@@ -357,6 +357,15 @@ class Watcher:
         """Make the streams of a changed section for reconfigure() or discard_streams(); raises SpawnError."""
         return self._crew.output.prepare(config)
 
+    def check_successor(self, config: WatcherConfig) -> None:
+        """Raise SpawnError where a process would be stopped for one that can't be started.
+
+        A hook may bring what is missing, so with one it is not known before.
+        """
+        is_unknown = not config.hooks.keys().isdisjoint(("before_start", "before_spawn"))
+        if self._crew.pids() and not (is_unknown or _has_lent_sockets(config)):
+            self._crew.check(config)
+
     def discard_streams(self, streams: Streams) -> None:
         """Close streams that were prepared in vain."""
         self._crew.output.discard(streams)

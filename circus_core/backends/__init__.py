@@ -82,7 +82,11 @@ class Child(Protocol):
 
 
 class Backend(Protocol):
-    """Made once per arbiter and name."""
+    """Made once per arbiter and name.
+
+    It may have a method `check(request)` that raises SpawnError for what is known before it is tried, such as
+    a program that does not exist: so a reload that would fail is refused before a process is stopped for it.
+    """
 
     def spawn(self, request: SpawnRequest, on_exit: ExitCallback | None) -> Child:
         """Start a process, in a session of its own. Blocks for the time of a vfork (about 1 ms).

@@ -64,6 +64,11 @@ class PosixBackend:
             self._report_exit(child, on_exit, launch.program)
         return child
 
+    def check(self, request: SpawnRequest) -> None:
+        """Raise SpawnError if a spawn would, because of the program, the user, a limit or the folder."""
+        check_working_dir(request.working_dir)
+        plan_launch(request, setpriv=self._setpriv)
+
     def reap_orphans(self) -> None:
         """Collect orphans that died while their owner lives; call it on SIGCHLD, as often as you like."""
         self._reaper.reap_orphans()

@@ -621,6 +621,23 @@ def test_a_stream_that_can_not_be_made_changes_nothing(circusd: Start, name: str
     assert len(reload(d, sections + stream.replace("blue", "red"))) == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("cmd = slep 5000", "watcher 'keeper': no such program 'slep' in PATH"),
+        ("cmd = sleep 5000\nworking_dir = /no/folder", "working_dir '/no/folder' does not exist"),
+    ],
+)
+def test_nothing_is_stopped_for_a_program_that_can_not_be_started(
+    circusd: Start, option: str, reason: str
+) -> None:
+    d = circusd(BASE)
+    pids = d.watcher("keeper").pids()
+    assert reason in refused(d, f"[watcher:keeper]\n{option}\n")
+    assert d.watcher("keeper").pids() == pids
+    assert reload(d, BASE) == []
+
+
 def test_a_file_that_was_cut_off_is_refused_unless_forced(circusd: Start) -> None:
     names = ["a", "b", "c", "d", "e"]
     sections = "".join(f"[watcher:{name}]\ncmd = sleep 1000\n" for name in names)
