@@ -101,12 +101,14 @@ def test_the_page_shows_what_runs(run_plugin: Run) -> None:
     assert found["circus_watcher_last_exit_code", "crashes"] == 3
     assert found["circus_watcher_exits_total", "crashes", "exit", "3"] >= 2
     assert found["circus_daemon_events_dropped_total",] == 0
-    assert found["circus_daemon_start_time_seconds",] == pytest.approx(time.time(), abs=60)
+    assert found["circus_daemon_start_time_seconds",] == pytest.approx(time.time(), abs=300)
     for wid in ("1", "2"):
         assert found["circus_process_resident_memory_bytes", "My Web", wid] > 4096
         assert found["circus_process_open_fds", "My Web", wid] >= 3
         assert found["circus_process_threads", "My Web", wid] == 1
-        assert found["circus_process_start_time_seconds", "My Web", wid] == pytest.approx(time.time(), abs=60)
+        assert found["circus_process_start_time_seconds", "My Web", wid] == pytest.approx(
+            time.time(), abs=300
+        )
 
 
 def test_a_hook_that_fails_is_counted(
@@ -228,7 +230,7 @@ def test_a_daemon_that_is_silent_is_down_and_comes_back(stand_in_daemon: StandIn
     with Alone(stand_in_daemon, cache="0", timeout="0.2") as url:
         assert "circus_up 0.0" in fetch(url)
         stand_in_daemon.replies["describe"] = {"descriptions": {}}
-        assert "circus_up 1.0" in fetch(url)
+        until(lambda: "circus_up 1.0" in fetch(url))
 
 
 def test_a_thousand_processes_are_on_one_page(circusd: Callable[..., Daemon]) -> None:
