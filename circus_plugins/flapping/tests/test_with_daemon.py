@@ -16,6 +16,7 @@ cmd = false
 autostart = False
 flapping.retry_in = {retry_in}
 flapping.max_retry = 2
+flapping.window = 30
 
 [watcher:good]
 cmd = sleep 1000
@@ -107,7 +108,7 @@ def test_a_watcher_may_be_spared(flapping: Flapping) -> None:
     assert flapping.daemon.watcher("spared").status() == "active"
 
 
-@pytest.mark.parametrize("flapping", [1.0], indirect=True)
+@pytest.mark.parametrize("flapping", [5.0], indirect=True)
 def test_an_operators_stop_during_the_pause_stands(flapping: Flapping) -> None:
     flapping.start_crashing()
     flapping.daemon.events.wait("crash_loop", "stop")
