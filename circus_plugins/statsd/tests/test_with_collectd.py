@@ -58,10 +58,12 @@ class Collectd:
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def value(self, metric: str) -> float | None:
-        for file in sorted(self._folder.glob(f"csv/here/statsd/{metric}-20*")):
-            last = file.read_text().splitlines()[-1]
-            if not last.startswith("epoch"):
-                return float(last.split(",")[1])
+        for file in sorted(
+            self._folder.glob(f"csv/here/statsd/{metric}-20*"), reverse=True
+        ):  # one for each day
+            _, *values = file.read_text().splitlines() or [""]
+            if values:
+                return float(values[-1].split(",")[1])
         return None
 
 
