@@ -319,6 +319,22 @@ def test_a_description_tells_restarts_ends_and_what_is_wanted() -> None:
     assert "Web One.2" in shown(rows_of(model, View()))
 
 
+def test_names_that_are_cut_keep_what_tells_processes_apart_and_are_whole_where_there_is_room() -> None:
+    model, name = Model(), "catalogue with a rather long name"
+    for pid in (11, 12):
+        model.apply_stat(name, pid, stat(pid), 0.0)
+    rows = rows_of(model, View())
+
+    def shown_names(width: int) -> list[str]:
+        columns = layout(width, rows)
+        return [cells(row, columns, Looks(glyphs=ASCII, now=1.0))[0].text.strip() for row in rows]
+
+    narrow = shown_names(80)
+    assert narrow[1].endswith("~:11")
+    assert narrow[2].endswith("~:12")
+    assert shown_names(200) == [f"- {name}", f"{name}:11", f"{name}:12"]
+
+
 def test_a_service_of_the_daemon_is_shown_once_and_as_a_watcher_when_it_is_stopped() -> None:
     model = modelled()
     model.apply_statuses({"circusd-stats": "active", "web one": "active", "idle": "active"}, {}, 0.0)

@@ -174,7 +174,7 @@ class TopApp(App[int]):
         for action in ACTIONS:
             parts += [(f" {action.key}", KEY if is_allowed else FAINT)]
             parts += [(f" {action.title} ", Style() if is_allowed else FAINT)]
-        self._key_bar.show([*parts, (" q", KEY), (" quit", Style())])
+        self._key_bar.show(parts, (" q quit ", KEY))  # the way out is shown on any screen
 
     def _looks(self) -> Looks:
         return Looks(glyphs=self._glyphs, now=time.time())

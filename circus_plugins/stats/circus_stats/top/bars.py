@@ -52,16 +52,16 @@ class Bar(Widget):
         return Strip([*left, blank, Segment(text, self._style + style)], width)
 
     def _cut(self, room: int) -> Sequence[Segment]:
-        segments: list[Segment] = []
+        """Return the parts that there is room for; the last one has the mark at its end if there are more."""
+        shown: list[Part] = []
         for text, style in self._left:
-            length = cell_len(text)
-            if length > room:
-                if room > 0:
-                    segments.append(Segment(fit(text, room, self._more), self._style + style))
+            if room <= 0 and shown:
+                last, style = shown.pop()
+                shown.append((fit(f"{last} ", cell_len(last), self._more), style))
                 break
-            segments.append(Segment(text, self._style + style))
-            room -= length
-        return segments
+            shown.append((fit(text, min(room, cell_len(text)), self._more), style))
+            room -= cell_len(text)
+        return [Segment(text, self._style + style) for text, style in shown]
 
 
 class Details(Bar):

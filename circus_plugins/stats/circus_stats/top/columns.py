@@ -66,6 +66,7 @@ class Column:
 
 
 _LONGEST_NAME: Final = 32
+_WIDEST_NAME: Final = 64  # where all columns are shown
 _NAME_SHARE: Final = 0.22
 """Of the width of the screen, at most."""
 _LONGEST_COMMAND: Final = 60
@@ -81,13 +82,24 @@ def fit(text: str, width: int, more: str, *, is_right: bool = False) -> str:
     return blanks + text if is_right else text + blanks
 
 
-def _name(row: Row, looks: Looks, _width: int) -> str:
+def _name(row: Row, looks: Looks, width: int) -> str:
     glyphs = looks.glyphs
-    if row.kind in (Kind.PROCESS, Kind.SOCKET):
+    if row.kind is Kind.PROCESS:
+        return _name_of_process(row, glyphs, width)
+    if row.kind is Kind.SOCKET:
         return glyphs.indent + row.name
     if row.is_expanded is None:
         return glyphs.leaf + row.name
     return (glyphs.expanded if row.is_expanded else glyphs.collapsed) + row.name
+
+
+def _name_of_process(row: Row, glyphs: Glyphs, width: int) -> str:
+    """Return the name, cut if it must be so that what tells it from its neighbours stays."""
+    whole = glyphs.indent + row.name
+    if row.watcher is None or cell_len(whole) <= width or not row.name.startswith(row.watcher.title):
+        return whole
+    end = row.name.removeprefix(row.watcher.title)
+    return fit(glyphs.indent + row.watcher.title, max(0, width - cell_len(end)), glyphs.more) + end
 
 
 def _name_tone(row: Row) -> Tone:
@@ -250,15 +262,15 @@ def layout(width: int, rows: Iterable[Row]) -> list[tuple[Column, int]]:
         chosen.add(column.name)
     shown = [column for column in COLUMNS if column.name in chosen]
     widths = {column.name: column.width for column in shown}
-    widths["name"] = name_width
-    _widen(widths, left)
+    more = left if "command" not in widths else min(left, max(0, min(longest, _WIDEST_NAME) - name_width))
+    widths["name"] = name_width + more
+    _widen(widths, left - more)
     return [(column, widths[column.name]) for column in shown]
 
 
 def _widen(widths: dict[str, int], left: int) -> None:
-    """Give what is left of the width to the command, then to pictures of the past; else to the name."""
+    """Give what is left of the width to the command, then to pictures of the past."""
     if "command" not in widths:
-        widths["name"] += left
         return
     more = min(left, _LONGEST_COMMAND)
     widths["command"] += more
