@@ -32,8 +32,8 @@ from circus_stats.top.settings import Settings
 from circus_stats.top.status import State
 from circus_stats.top.styles import ALARM, BAR, CALM, FAINT, KEY
 from circus_stats.top.table import Table
+from circus_stats.top.terminal import PatientDriver
 from circus_stats.top.title import how_it_stands, totals
-from circus_stats.top.typed import PatientDriver
 
 __all__ = ["TopApp", "run_app"]
 
