@@ -144,10 +144,12 @@ def test_processes_that_hop_from_session_to_session_do_not_survive(circusd: Star
         "    os.setsid()\n"
         "    if os.fork(): os._exit(0)\n"
         "    open(sys.argv[1], 'w').close()\n"
-        "    while True:\n"
+        "    end = time.monotonic() + 60\n"  # were it not caught, no machine should have it for ever
+        "    while time.monotonic() < end:\n"
         "        time.sleep(0.002)\n"
         "        if os.fork(): os._exit(0)\n"
         "        os.setsid()\n"
+        "    os._exit(0)\n"
         "while True: time.sleep(1000)\n"
     )
     daemon = circusd(f"[watcher:w]\ncmd = {sys.executable} -I -S {script} {hopping}\ncopy_env = True\n")

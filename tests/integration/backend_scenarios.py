@@ -48,9 +48,11 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 
 Scenario = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
-# The five kinds of descendants. Each says which it is, and holds the pipe of the witness.
+# The five kinds of descendants. Each says which it is, and holds the pipe of the witness. What forks gives up
+# after a minute: were it not caught, the machine would have it for ever.
 FAMILY = r"""
 import os, signal, sys, time
+end = time.monotonic() + 60
 def rest():
     os.write(1, b"up\n")
     while True: time.sleep(100)
@@ -59,19 +61,21 @@ if os.fork() == 0:                                               # double-forked
     os.setsid()
     if os.fork() == 0: rest()
     os._exit(0)
-if os.fork() == 0:                                               # hopper: forks itself and exits, for ever
+if os.fork() == 0:                                               # hopper: forks itself and exits
     os.setsid(); os.write(1, b"up\n")
-    while True:
+    while time.monotonic() < end:
         time.sleep(.002)
         if os.fork(): os._exit(0)
+    os._exit(0)
 if os.fork() == 0:                                               # ignores what can be ignored
     for s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)
     rest()
 if os.fork() == 0:                                               # own session, forks short-lived children
     os.setsid(); signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.write(1, b"up\n")
-    while True:
+    while time.monotonic() < end:
         if os.fork() == 0: time.sleep(.01); os._exit(0)
         time.sleep(.001)
+    os._exit(0)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 while True: time.sleep(100)
 """
@@ -79,12 +83,14 @@ while True: time.sleep(100)
 # A new session with each hop.
 SESSION_HOPPER = r"""
 import os, time
+end = time.monotonic() + 60
 if os.fork() == 0:
     os.setsid(); os.write(1, b"up\n")
-    while True:
+    while time.monotonic() < end:
         time.sleep(.002)
         if os.fork(): os._exit(0)
         os.setsid()
+    os._exit(0)
 while True: time.sleep(100)
 """
 
