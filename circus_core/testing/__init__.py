@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from circus_core.testing.circusd import Daemon, Event, Recorder, Watch, until
+    from circus_core.testing.circusd import Daemon, Event, Recorder, Watch, free_port, until
     from circus_core.testing.contracts import CommandContract, PluginContract, StreamContract
     from circus_core.testing.daemon import StandInDaemon
     from circus_core.testing.names import installed
@@ -25,12 +25,13 @@ __all__ = [
     "StandInDaemon",
     "StreamContract",
     "Watch",
+    "free_port",
     "installed",
     "until",
 ]
 
 _MODULES: Final = {
-    "circusd": ["Daemon", "Event", "Recorder", "Watch", "until"],
+    "circusd": ["Daemon", "Event", "Recorder", "Watch", "free_port", "until"],
     "contracts": ["CommandContract", "PluginContract", "StreamContract"],
     "daemon": ["StandInDaemon"],
     "names": ["installed"],

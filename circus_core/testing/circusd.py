@@ -62,9 +62,9 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def free_port() -> int:
-    """Return a TCP port of this machine that is free, and that nobody else is likely to get meanwhile."""
-    return next(port for port in _ports() if _is_free(port))
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Return a port of this machine, TCP or UDP, that is free and that nobody is likely to get meanwhile."""
+    return next(port for port in _ports() if _is_free(port, kind))
 
 
 @cache
@@ -74,8 +74,8 @@ def _ports() -> Iterator[int]:
     return cycle([*range(first, _PORTS.stop), *range(_PORTS.start, first)])
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(type=kind) as probe:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

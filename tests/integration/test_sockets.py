@@ -17,6 +17,7 @@ import pytest
 from circus_core.config.model import SocketConfig
 from circus_core.errors import AlreadyExistError, SocketError
 from circus_core.sockets import CircusSocket, ConnectionWatch, Sockets
+from circus_core.testing import free_port
 
 IPV6 = (
     socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
@@ -27,12 +28,6 @@ DEADLINE = 60.0
 def _config(name: str = "web", **options: Any) -> SocketConfig:
     defaults: dict[str, Any] = {"name": name, "host": "127.0.0.1", "port": 0}
     return SocketConfig(**(defaults | options))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -344,7 +339,7 @@ class TestCollection:
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="no SO_REUSEPORT here")
 class TestReusePort:
     def test_every_fresh_socket_gets_its_share_of_the_connections(self) -> None:
-        port = _free_port()
+        port = free_port()
         sockets = Sockets([_config(so_reuseport=True, port=port)])
         try:
             sockets.bind_all()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -18,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from circus_core.testing import Daemon, until
 
-__all__ = ["Answer", "Dashboard", "Visitor", "by_hand", "quiet_port", "tokens_in"]
+__all__ = ["Answer", "Dashboard", "Visitor", "by_hand", "tokens_in"]
 
 
 def tokens_in(folder: Path) -> dict[str, str]:
@@ -111,15 +110,6 @@ class Dashboard:
         self.read = Visitor(self.url, tokens_in(state)["read"])
         self.nobody = Visitor(self.url)
         until(lambda: self.read.get("/api/daemons/main").status == 200, daemon.log)  # it has found the daemon
-
-
-def quiet_port() -> int:
-    """Return a free port that no other program gets by chance: the system gives those from 32768 on."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _url_in(log: str) -> str:

@@ -20,9 +20,9 @@ import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from circus_core.testing import until
+from circus_core.testing import free_port, until
 
-from .dashboards import Answer, Dashboard, Visitor, by_hand, quiet_port, tokens_in
+from .dashboards import Answer, Dashboard, Visitor, by_hand, tokens_in
 
 pytestmark = pytest.mark.slow
 
@@ -445,7 +445,7 @@ def test_it_can_live_behind_a_proxy_under_a_prefix(tmp_path: Path) -> None:
 
 def test_a_restart_logs_nobody_out(tmp_path: Path) -> None:
     state = tmp_path / "h"
-    words = ("--endpoint", f"ipc://{tmp_path}/nobody", "--port", str(quiet_port()))
+    words = ("--endpoint", f"ipc://{tmp_path}/nobody", "--port", str(free_port()))
     with by_hand(state, *words) as (url, _, _):
         browser = Visitor(url)
         csrf = browser.log_in(tokens_in(state)["full"])

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from circus_core import CallError, CallTimeoutError, ReceivedEvent, RefusedError
-from circus_core.testing import Daemon, until
+from circus_core.testing import Daemon, free_port, until
 from circus_stats import AsyncStatsClient, Message, StatsClient
 from circus_stats.service import Service
 from circus_stats.settings import Settings
@@ -43,15 +42,6 @@ port = {port}
 """
 
 Heard = Callable[[Message], Any]
-
-
-def free_port() -> int:
-    """Return one that no other program gets by chance: the system gives those from 32768 on."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @contextmanager

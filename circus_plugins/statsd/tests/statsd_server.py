@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-import random
 import re
 import shutil
 import socket
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 
-from circus_core.testing import until
+from circus_core.testing import free_port, until
 
 __all__ = ["Statsd", "free_udp_port", "needs_statsd"]
 
@@ -27,16 +25,7 @@ needs_statsd = pytest.mark.skipif(
 
 
 def free_udp_port() -> int:
-    return _free_port(socket.SOCK_DGRAM)
-
-
-def _free_port(kind: socket.SocketKind) -> int:
-    """Return one that no other program gets by chance: the system gives those from 32768 on."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    return free_port(socket.SOCK_DGRAM)
 
 
 class Statsd:
@@ -44,7 +33,7 @@ class Statsd:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_udp_port()
-        self._management = _free_port(socket.SOCK_STREAM)
+        self._management = free_port()
         self._log = folder / "statsd.log"
         self._config = folder / "statsd.js"
         self._config.write_text(

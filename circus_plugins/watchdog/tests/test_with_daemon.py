@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from circus_core.testing import PluginContract, Watch, until
+from circus_core.testing import PluginContract, Watch, free_port, until
 
 Run = Callable[..., Watch]
 
@@ -27,12 +25,7 @@ PATIENT = "watchdog.max_count = 40"
 
 
 def free_udp_port() -> int:
-    """Return one that no other program gets by chance: the system gives those from 32768 on."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    return free_port(socket.SOCK_DGRAM)
 
 
 class TestWatchDog(PluginContract):

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect
 
-from circus_core.testing import until
+from circus_core.testing import free_port, until
 from circus_plugins.httpd.tests.conftest import start
-from circus_plugins.httpd.tests.dashboards import Dashboard, quiet_port
+from circus_plugins.httpd.tests.dashboards import Dashboard
 
 from .visits import Visit
 
@@ -28,7 +28,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """A daemon whose dashboard comes back at the same port."""
     folder = tmp_path_factory.mktemp("d")
     with ExitStack() as stack:
-        yield start(folder, stack, SECTIONS, with_figures=True, httpd_port=quiet_port())
+        yield start(folder, stack, SECTIONS, with_figures=True, httpd_port=free_port())
 
 
 def test_figures_come_back_when_statistics_were_killed(visit: Visit, dashboard: Dashboard) -> None:
