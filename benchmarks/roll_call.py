@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from benchmarks.contestants import Running
 from benchmarks.programs import program
 
 __all__ = ["RollCall"]
@@ -28,17 +29,25 @@ class RollCall:
         """A program (C, static) that answers the roll call and then does nothing."""
         return (program("child"), str(self.path))
 
-    def wait_for(self, count: int, timeout: float = 120.0) -> list[int]:
-        """Return the pids of the next `count` processes; AssertionError after `timeout` seconds."""
+    def wait_for(self, running: Running, count: int, timeout: float = 120.0) -> list[int]:
+        """Return the pids of the next `count` processes.
+
+        Raises:
+            AssertionError: they did not come in `timeout` seconds, or who should start them has ended.
+        """
         pids: list[int] = []
         deadline = time.monotonic() + timeout
-        while len(pids) < count:
-            ready, _, _ = select.select([self._fd], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise AssertionError(f"{len(pids)} of {count} processes came up in {timeout:g} s")
-            *lines, self._rest = (self._rest + os.read(self._fd, 65536)).split(b"\n")
-            pids += map(int, lines)
-        return pids
+        end = os.pidfd_open(running.process.pid)
+        try:
+            while len(pids) < count:
+                ready, _, _ = select.select([self._fd, end], [], [], max(0.0, deadline - time.monotonic()))
+                if self._fd not in ready:
+                    raise AssertionError(f"{len(pids)} of {count} processes came up; {running.account()}")
+                *lines, self._rest = (self._rest + os.read(self._fd, 65536)).split(b"\n")
+                pids += map(int, lines)
+            return pids
+        finally:
+            os.close(end)
 
     def __enter__(self) -> Self:
         return self

@@ -49,7 +49,7 @@ class Writers:
         """Return the pids of the writers when there are `count`; AssertionError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while len(pids := self._pids(running.process.pid)) < count:
-            assert time.monotonic() < deadline, f"{len(pids)} of {count} writers came up in {timeout:g} s"
+            assert time.monotonic() < deadline, f"{len(pids)} of {count} writers came up; {running.account()}"
             time.sleep(0.01)
         return pids
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from benchmarks import proc
 from benchmarks.work import Work
@@ -28,6 +29,7 @@ class Running:
 
     Attributes:
         process: the program that was started.
+        complaints: what it writes to its standard error.
         begun: when, of time.perf_counter(); files that it needs were written before.
         work: what it runs.
         endpoint: where it listens, in its own words; "" if it does not.
@@ -39,6 +41,7 @@ class Running:
     """
 
     process: subprocess.Popen[bytes]
+    complaints: BinaryIO
     begun: float
     work: Work
     endpoint: str = ""
@@ -60,6 +63,14 @@ class Running:
         return [
             each for each in self.work.output.rglob("*") if each.is_file() and each.name not in _NO_OUTPUT
         ]
+
+    def account(self) -> str:
+        """Say what has become of it, to who waited in vain: whether it has ended, and its last words."""
+        status = self.process.poll()
+        state = "it runs" if status is None else f"it has ended with status {status}"
+        size = os.fstat(self.complaints.fileno()).st_size
+        words = os.pread(self.complaints.fileno(), _LAST_WORDS, max(0, size - _LAST_WORDS))
+        return f"{state}; it said: {words.decode(errors='replace').strip() or 'nothing'}"
 
     def stop(self) -> None:
         """Ask for an orderly end, and don't wait for it."""
@@ -111,29 +122,35 @@ def started(
     """
     proc.adopt_orphans()
     others = set(proc.descendants(os.getpid()))
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    running = Running(
-        process=process,
-        begun=begun,
-        work=work,
-        endpoint=endpoint,
-        environment=environment if environment is not None else os.environ,
-        status_command=status_command,
-        stop_signal=stop_signal,
-        stop_command=stop_command,
-    )
-    try:
-        yield running
-    finally:
-        _kill_all_but(others)
-        process.wait()
+    with tempfile.TemporaryFile() as complaints:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            words,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+        )
+        try:
+            yield Running(
+                process=process,
+                complaints=complaints,
+                begun=begun,
+                work=work,
+                endpoint=endpoint,
+                environment=environment if environment is not None else os.environ,
+                status_command=status_command,
+                stop_signal=stop_signal,
+                stop_command=stop_command,
+            )
+        finally:
+            _kill_all_but(others)
+            process.wait()
 
 
 # What loggers keep beside the output.
 _NO_OUTPUT = frozenset({"config", "lock", "state"})
+_LAST_WORDS = 1000  # bytes
 
 
 def _kill_all_but(others: set[int]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from benchmarks.contestants import Running, started
 from benchmarks.work import Work
+from circus_core.testing import free_port
 
-__all__ = ["OLD", "OURS", "OURS_ON_IPC", "OURS_WITH_KEYS", "Circus", "free_port"]
+__all__ = ["OLD", "OURS", "OURS_ON_IPC", "OURS_WITH_KEYS", "Circus"]
 
 _OLD_FOLDER = Path(".venv-peers/circus-0.19/bin").absolute()
 _OUR_FOLDER = Path(".venv-peers/circus-core/bin").absolute()
@@ -113,10 +113,3 @@ def _watcher(name: str, work: Work, count: int) -> str:
         if work.has_time_stamps:
             lines.append("stdout_stream.time_format = %Y-%m-%d %H:%M:%S")
     return "\n".join((*lines, "", ""))
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

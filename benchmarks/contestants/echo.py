@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import zmq
 
 from benchmarks.contestants import Running, started
-from benchmarks.contestants.circus import free_port
 from benchmarks.work import Work
+from circus_core.testing import free_port
 
 __all__ = ["ECHO", "ECHO_ON_ASYNCIO", "Echo"]
 

@@ -47,7 +47,7 @@ def _measure(times: int, contestant: Contestant) -> Mapping[str, float]:
         RollCall(Path(folder)) as roll_call,
         contestant.running(Work(command=roll_call.command)) as running,
     ):
-        roll_call.wait_for(1)
+        roll_call.wait_for(running, 1)
         if running.endpoint:
             with connected(contestant, running):
                 pass

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import proc
 from benchmarks.clients import Client, connected
 from benchmarks.contest import Contest, Figure, Goal, entrants
-from benchmarks.contestants import Contestant, circus
+from benchmarks.contestants import Contestant, Running, circus
 from benchmarks.contestants.echo import ECHO, ECHO_ON_ASYNCIO
 from benchmarks.contestants.supervisor import SUPERVISOR
 from benchmarks.roll_call import RollCall
@@ -84,15 +84,17 @@ def _in_a_storm(count: int, contestant: Contestant) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count)
         with contestant.running(work) as running, connected(contestant, running) as client:
-            pids = roll_call.wait_for(count)
+            pids = roll_call.wait_for(running, count)
             time.sleep(1.5)  # who waits before it starts again what lived for less than a second does not
-            times = sorted(_answers_meanwhile(client, pids, roll_call))
+            times = sorted(_answers_meanwhile(client, running, pids, roll_call))
     return {"control-storm-p99": 1e3 * times[len(times) * 99 // 100]}
 
 
-def _answers_meanwhile(client: Client, pids: list[int], roll_call: RollCall) -> Iterator[float]:
+def _answers_meanwhile(
+    client: Client, running: Running, pids: list[int], roll_call: RollCall
+) -> Iterator[float]:
     """Kill processes and yield how long each answer takes until all of them are replaced."""
-    replaced = threading.Thread(target=roll_call.wait_for, args=(len(pids),))
+    replaced = threading.Thread(target=roll_call.wait_for, args=(running, len(pids)))
     replaced.start()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

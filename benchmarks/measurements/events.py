@@ -103,7 +103,7 @@ def _deaths(count: int, contestant: Contestant) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count, is_kept_alive=False)
         with contestant.running(work) as running, connected(contestant, running) as client:
-            pids = set(roll_call.wait_for(count))
+            pids = set(roll_call.wait_for(running, count))
             assert isinstance(client, ZmqClient)
             reply = json.loads(client.ask("globaloptions", option="pubsub_endpoint"))
             with _subscribed(reply["options"]["pubsub_endpoint"]) as subscriber:

@@ -40,7 +40,7 @@ def _measure(count: int, contestant: Contestant) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count, are_apart=True)
         with contestant.running(work) as running:
-            roll_call.wait_for(count)
+            roll_call.wait_for(running, count)
             with connected(contestant, running) as client:
                 figures = {"status-all": median(_milliseconds(client.ask_for_all) for _ in range(_TIMES))}
                 if isinstance(client, ZmqClient):

@@ -112,6 +112,6 @@ def _at_rest(count: int, rest: float, contestant: Contestant) -> Iterator[list[i
         RollCall(Path(folder)) as roll_call,
         contestant.running(Work(command=roll_call.command, count=count)) as running,
     ):
-        roll_call.wait_for(count)
+        roll_call.wait_for(running, count)
         time.sleep(rest)
         yield running.own_processes()

@@ -87,6 +87,6 @@ def _memory(contestant: circus.Circus, section: str, count: int) -> int:
         RollCall(Path(folder)) as roll_call,
         subject.running(Work(command=roll_call.command, count=10)) as running,
     ):
-        roll_call.wait_for(10)
+        roll_call.wait_for(running, 10)
         time.sleep(2.0 + 0.5 * count)  # plugins have nothing to say when they are up
         return proc.private(running.own_processes())

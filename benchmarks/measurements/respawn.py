@@ -59,8 +59,8 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
 
 
 def _one(count: int, times: int, contestant: Contestant) -> Mapping[str, float]:
-    with _at_work(contestant, count) as (_, roll_call):
-        oldest = deque(roll_call.wait_for(count))
+    with _at_work(contestant, count) as (running, roll_call):
+        oldest = deque(roll_call.wait_for(running, count))
         time.sleep(_LIVED)
         taken: list[float] = []
         end = time.monotonic() + _PATIENCE
@@ -68,7 +68,7 @@ def _one(count: int, times: int, contestant: Contestant) -> Mapping[str, float]:
             victim = oldest.popleft()
             begun = time.perf_counter()
             os.kill(victim, signal.SIGKILL)
-            oldest += roll_call.wait_for(1)
+            oldest += roll_call.wait_for(running, 1)
             taken.append(1e3 * (time.perf_counter() - begun))
             time.sleep(max(_PAUSE, _LIVED / count))  # so that the oldest has lived for long enough
     cuts = quantiles(taken, n=100, method="inclusive")
@@ -77,13 +77,13 @@ def _one(count: int, times: int, contestant: Contestant) -> Mapping[str, float]:
 
 def _many(count: int, contestant: Contestant) -> Mapping[str, float]:
     with _at_work(contestant, count) as (running, roll_call):
-        pids = roll_call.wait_for(count)
+        pids = roll_call.wait_for(running, count)
         start = time.perf_counter() - running.begun
         time.sleep(_LIVED)
         begun = time.perf_counter()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        roll_call.wait_for(count)
+        roll_call.wait_for(running, count)
         back = time.perf_counter() - begun
     return {"many-start": 1e3 * start, "many-back": 1e3 * back, "many-ratio": back / start}
 

@@ -56,7 +56,7 @@ def _measure(count: int, contestant: Contestant) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count, are_apart=True)
         with contestant.running(work) as running:
-            roll_call.wait_for(count, timeout=600.0)
+            roll_call.wait_for(running, count, timeout=600.0)
             figures = {"start": 1e3 * (time.perf_counter() - running.begun)}
             with connected(contestant, running) as client:
                 assert isinstance(client, ZmqClient)

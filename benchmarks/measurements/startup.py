@@ -55,5 +55,5 @@ def _measure(figure: str, count: int, contestant: Contestant) -> Mapping[str, fl
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count)
         with contestant.running(work) as running:
-            roll_call.wait_for(count)
+            roll_call.wait_for(running, count)
             return {figure: 1000 * (time.perf_counter() - running.begun)}

@@ -16,6 +16,7 @@ from benchmarks.contest import Contest, Figure, Goal, entrants
 from benchmarks.contestants import Contestant, Running, circus
 from benchmarks.roll_call import RollCall
 from benchmarks.work import Work
+from circus_core.testing import free_port
 
 __all__ = ["contests", "with_statistics"]
 
@@ -40,7 +41,7 @@ def contests(*, is_quick: bool) -> Iterator[Contest]:
 def with_statistics(contestant: Contestant) -> tuple[circus.Circus, str]:
     """Return a circusd that takes statistics, and the endpoint at which it publishes them."""
     assert isinstance(contestant, circus.Circus)
-    endpoint = f"tcp://127.0.0.1:{circus.free_port()}"
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     return replace(
         contestant, options=f"{contestant.options}\nstatsd = True\nstats_endpoint = {endpoint}"
     ), endpoint
@@ -55,7 +56,7 @@ def _measure(count: int, looks: int, contestant: Contestant) -> Mapping[str, flo
         zmq.Context() as context,
         context.socket(zmq.SUB) as subscriber,
     ):
-        roll_call.wait_for(count)
+        roll_call.wait_for(running, count)
         subscriber.setsockopt(zmq.RCVHWM, 0)
         subscriber.setsockopt(zmq.SUBSCRIBE, b"stat.")
         subscriber.connect(endpoint)

@@ -43,7 +43,7 @@ def _measure(count: int, contestant: Contestant) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder, RollCall(Path(folder)) as roll_call:
         work = Work(command=roll_call.command, count=count)
         with contestant.running(work) as running:
-            pids = roll_call.wait_for(count)
+            pids = roll_call.wait_for(running, count)
             time.sleep(2.0)  # it comes to rest
             return _stop(running, pids)
 

@@ -48,9 +48,9 @@ def _measure(count: int, seconds: float, contestant: Contestant) -> Mapping[str,
     with (
         tempfile.TemporaryDirectory() as folder,
         RollCall(Path(folder)) as roll_call,
-        subject.running(Work(command=roll_call.command, count=count)),
+        subject.running(Work(command=roll_call.command, count=count)) as running,
     ):
-        roll_call.wait_for(count)
+        roll_call.wait_for(running, count)
         with _on_terminal([*_program(subject), "--endpoint", endpoint]) as (pid, screen):
             _let_draw(screen, seconds / 2)
             before = proc.cpu_seconds([pid])

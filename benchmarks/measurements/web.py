@@ -29,6 +29,7 @@ from benchmarks import proc
 from benchmarks.contest import OURS, Contest, Entrant, Figure, Goal
 from benchmarks.contestants import circus, started
 from benchmarks.work import Work
+from circus_core.testing import free_port
 
 __all__ = ["contests"]
 
@@ -185,7 +186,7 @@ def _load(site: _Site, seconds: int, meanwhile: Callable[[], object] = lambda: N
 @contextmanager
 def _under(subject: circus.Circus, processes: int) -> Iterator[_Site]:
     """Run the workers in processes of a watcher."""
-    port, control = circus.free_port(), f"tcp://127.0.0.1:{circus.free_port()}"
+    port, control = free_port(), f"tcp://127.0.0.1:{free_port()}"
     command = _gunicorn("fd://$(circus.sockets.web)", _WORKERS // processes)
     with tempfile.TemporaryDirectory() as folder:
         ini = Path(folder, "circus.ini")
@@ -208,7 +209,7 @@ def _under(subject: circus.Circus, processes: int) -> Iterator[_Site]:
 @contextmanager
 def _alone() -> Iterator[_Site]:
     """Run the workers in one gunicorn, which is asked for a reload itself."""
-    port = circus.free_port()
+    port = free_port()
     with started(["setsid", *_gunicorn(f"127.0.0.1:{port}", _WORKERS)], _work()) as running:
         yield _Site(port, running.process.pid, lambda: running.process.send_signal(signal.SIGHUP))
 
@@ -216,7 +217,7 @@ def _alone() -> Iterator[_Site]:
 @contextmanager
 def _beside() -> Iterator[_Site]:
     """Run each worker in a gunicorn of its own, all at one socket; nobody knows how to reload them."""
-    port = circus.free_port()
+    port = free_port()
     program = [sys.executable, str(_PROGRAMS / "beside.py"), str(port), str(_WORKERS)]
     with started([*program, *_gunicorn("fd://FD", 1)], _work()) as running:
         yield _Site(port, running.process.pid, None)

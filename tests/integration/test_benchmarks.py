@@ -123,6 +123,28 @@ def test_results_of_small_numbers_are_not_mixed_with_others(docs: Path, tmp_path
     assert f"{file}: its results are of" in ran.stderr
 
 
+ENDED = """
+import sys
+from pathlib import Path
+from benchmarks.contestants import started
+from benchmarks.roll_call import RollCall
+from benchmarks.work import Work
+
+words = ["sh", "-c", "echo this address is taken >&2; exit 3"]
+with RollCall(Path(sys.argv[1])) as roll_call, started(words, Work(command=("true",))) as ended:
+    roll_call.wait_for(ended, 2)
+"""
+
+
+def test_a_contestant_that_ends_is_told_of_with_its_last_words(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", ENDED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (
+        "0 of 2 processes came up; it has ended with status 3; it said: this address is taken" in ran.stderr
+    )
+
+
 def test_an_unknown_name_is_refused_with_what_there_is(tmp_path: Path) -> None:
     ran = benchmarks("--only", "nonsense", temporary=tmp_path)
     assert ran.returncode == 2
