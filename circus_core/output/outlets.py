@@ -116,9 +116,11 @@ class WatcherOutput:
             await asyncio.gather(*(pipe.drain(timeout=_DRAIN_TIME) for pipe in pipes))
 
     def rest(self) -> None:
-        """The watcher has stopped: deliver what is queued and close the streams, until the next start."""
+        """The watcher has stopped: deliver what is there and close the streams, until the next start."""
         if self._is_open:
             self._is_open = False
+            for pipe in tuple(self._attached):
+                pipe.hand_over()
             replaced, self._replaced = self._replaced, []
             for runner in (*self._runners.values(), *replaced):
                 self._close_later(runner)

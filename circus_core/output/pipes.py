@@ -76,6 +76,7 @@ class OutputPipe:
         self._is_armed = False
         self._is_held = False
         self._turn: Turn | None = None  # of the sink, under way or waiting
+        self._looks_again = False  # what comes while it is under way has to be seen, too
         self._is_misread = False  # the sink failed to take; it gets what is read
         self._flood = Flood()
         self._gap = 0  # bytes dropped and not marked yet
@@ -122,10 +123,23 @@ class OutputPipe:
         if self._emptied is None:
             self._emptied = self._loop.create_future()
         emptied = self._emptied
-        if not self._is_held and self._turn is None:
+        if self._turn is not None:
+            self._looks_again = True  # it may have found the pipe empty before the last words came
+        elif not self._is_held:
             self.move()
         done, _ = await asyncio.wait([emptied], timeout=timeout)
         return bool(done)
+
+    def hand_over(self) -> None:
+        """Queue what is there now, even without room for it: the sink is about to be closed."""
+        if self.is_closed or self._turn is not None:
+            return
+        self.runner.forget(self)
+        self._is_held = False
+        if self._lets_sink_take:
+            self._begin_turn()
+        else:
+            self._read_turn(needs_room=False)
 
     def redirect(self, runner: SinkRunner) -> None:
         """Deliver to another runner what is read from now on."""
@@ -183,7 +197,7 @@ class OutputPipe:
 
     def move(self) -> None:
         """There is something to read; afterwards it is held, closed, in a turn, watched, or at rest."""
-        if self.runner.takes_pipes and not self._is_misread:
+        if self._lets_sink_take:
             self._begin_turn()
         else:
             self._read_turn()
@@ -194,6 +208,10 @@ class OutputPipe:
         if not self._is_armed:
             self._is_armed = True
             self._loop.add_reader(self._fd, self.move)
+
+    @property
+    def _lets_sink_take(self) -> bool:
+        return self.runner.takes_pipes and not self._is_misread
 
     def _begin_turn(self) -> None:
         self._disarm()
@@ -215,7 +233,8 @@ class OutputPipe:
             self.close()
             return
         self._flood.note(turn.count, self._loop.time())
-        if not turn.is_empty:
+        looks_again, self._looks_again = self._looks_again, False
+        if not turn.is_empty or looks_again:
             self.move()
         else:
             self._was_emptied(turn.count)
@@ -236,11 +255,11 @@ class OutputPipe:
         if turn.last:
             self._tail.feed(self._origin, turn.last, self._clock.wall())
 
-    def _read_turn(self) -> None:
+    def _read_turn(self, *, needs_room: bool = True) -> None:
         """Move what there is, at most TURN_SIZE; the loop comes back for the rest."""
         count = 0
         while count < TURN_SIZE:
-            if self.runner.is_full and not self.runner.is_dropping:
+            if needs_room and self.runner.is_full and not self.runner.is_dropping:
                 self._hold()
                 return
             data = self._read()

@@ -512,6 +512,72 @@ class TestPipes:
 
         asyncio.run(scenario())
 
+    def test_draining_sees_what_comes_after_the_sink_found_the_pipe_empty(self) -> None:
+        @dataclass
+        class Reading(Recorder):
+            is_empty: threading.Event = field(default_factory=threading.Event)
+            goes_on: threading.Event = field(default_factory=threading.Event)
+            read: bytes = b""
+
+            def take(self, fd: int, labels: Mapping[str, Any]) -> bytes:
+                try:
+                    data = os.read(fd, READ_SIZE)
+                except BlockingIOError:
+                    self.is_empty.set()
+                    self.goes_on.wait(DEADLINE)
+                    raise
+                self.read += data
+                return data
+
+            def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
+                return b""
+
+        async def scenario() -> bytes:
+            sink = Reading()
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(sink, label="w")
+                runner.open()
+                ours, theirs = stage.redirector.open_pipe()
+                pipe = stage.redirector.attach(ours, runner, pid=1, name="stdout", watcher="w", wid=1)
+                os.write(theirs, b"first\n")
+                await asyncio.to_thread(sink.is_empty.wait, DEADLINE)
+                os.write(theirs, b"last words\n")
+                draining = asyncio.create_task(pipe.drain(timeout=DEADLINE))
+                await asyncio.sleep(0)  # it has begun, in the middle of the turn that found nothing more
+                sink.goes_on.set()
+                assert await draining
+                read = sink.read
+                os.close(theirs)
+                await _finish([pipe], runner)
+            return read
+
+        assert asyncio.run(scenario()) == b"first\nlast words\n"
+
+    def test_a_sink_that_is_closed_while_it_had_no_room_gets_what_is_in_the_pipe(self) -> None:
+        lines = (QUEUE_LIMIT + READ_SIZE // 2) // 7
+        code = f"import os\nfor n in range({lines}): os.write(1, b'%06d\\n' % n)"
+
+        async def scenario() -> bytes:
+            gate, sink = threading.Event(), Recorder()
+
+            def slow(chunk: Chunk) -> None:
+                gate.wait(DEADLINE)
+                sink(chunk)
+
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(slow, label="w")
+                (pipe,) = stage.run(code, stdout=runner)
+                await _until(lambda: stage.children[0].poll() == 0 and pipe.is_waiting)
+                pipe.hand_over()
+                closing = runner.close(timeout=DEADLINE)
+                gate.set()
+                assert await closing
+                assert runner.dropped_bytes == 0
+                await _finish([pipe], runner)
+            return sink.data()
+
+        assert asyncio.run(scenario()) == b"".join(b"%06d\n" % n for n in range(lines))
+
     def test_a_pipe_can_be_redirected_even_while_it_is_held_back(self) -> None:
         code = "import os\nfor n in range(100_000): os.write(1, b'%06d\\n' % n)"
 
