@@ -294,7 +294,7 @@ def _keep_up(desired: Desired, seen: Observed, policy: Policy, now: float) -> Pl
         return Plan((empty,))
     roster = _Roster.of(desired, seen)
     expired = _expired(roster, now)
-    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, roster, len(expired)))]
+    stops = [Stop(w.wid) for w in (*expired, *_surplus(desired, seen, policy, roster, expired))]
     if not stops:
         stops = _outdated(desired, seen, policy, roster, now)
     spawns, spawn_at = _missing(desired, seen, policy, roster, now)
@@ -338,10 +338,15 @@ def _expired(roster: _Roster, now: float) -> list[Worker]:
     return [w for w in running if w.expires is not None and w.expires <= now]
 
 
-def _surplus(desired: Desired, seen: Observed, policy: Policy, roster: _Roster, leaving: int) -> list[Worker]:
-    """The oldest of those that are too many, when `leaving` of them go anyway."""
-    excess = roster.number_live - leaving - _most_allowed(desired, seen, policy, roster.moving)
-    return roster.live()[:excess] if excess > 0 else []
+def _surplus(
+    desired: Desired, seen: Observed, policy: Policy, roster: _Roster, expired: list[Worker]
+) -> list[Worker]:
+    """The oldest of those that are too many, besides the expired ones, which go anyway."""
+    excess = roster.number_live - len(expired) - _most_allowed(desired, seen, policy, roster.moving)
+    if excess <= 0:
+        return []
+    leaving = {w.wid for w in expired}
+    return [w for w in roster.live() if w.wid not in leaving][:excess]
 
 
 def _outdated(desired: Desired, seen: Observed, policy: Policy, roster: _Roster, now: float) -> list[Stop]:

@@ -572,8 +572,8 @@ class Watcher:
         verdict = await self._runtime.hooks.after_start(self)
         if not self._is_asked():
             return
+        self._seen.hold = False  # also when it said no: a start that comes just now has it asked again
         if verdict:
-            self._seen.hold = False
             self._seen.report(WatcherEvent.STARTED)
             log.info("%s started", self.name)
             self._announce_state()

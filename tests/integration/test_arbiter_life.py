@@ -281,3 +281,27 @@ def test_a_hook_that_outlives_its_cancellation_does_not_answer_for_the_next_one(
         return deaf.alive_at_the_end
 
     assert asyncio.run(main()) == [True]
+
+
+def test_a_start_that_comes_when_after_start_has_just_said_no_has_it_asked_again() -> None:
+    class Fickle:
+        def __init__(self) -> None:
+            self.answers = iter([False, True])
+
+        @hookimpl
+        async def after_start(self, watcher: WatcherView) -> bool:
+            answer = next(self.answers)
+            await asyncio.sleep(0.01)  # until that it is asked has been planned for
+            if not answer:
+                asyncio.get_running_loop().call_soon(watcher.start)  # before the refusal is planned for
+            return answer
+
+    async def main() -> str:
+        arbiter = _arbiter()
+        arbiter.hooks._manager.register(Fickle(), "fickle")
+        async with arbiter:
+            watcher = arbiter.get_watcher("web")
+            await asyncio.wait_for(watcher.start(), DEADLINE)
+            return watcher.state.value
+
+    assert asyncio.run(main()) == "active"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
+from typing import Any
 
 from circus_core.observed import Observed, Worker
 from circus_core.plan import (
@@ -110,6 +111,16 @@ class Simulator:
         if self.policy.on_demand:
             self._command("connection")
             self.seen.demanded, self.seen.lost = True, 0
+
+    def in_one_turn(self, commands: list[tuple[Any, ...]]) -> None:
+        """What is next happens, and these commands come before the planner has seen it."""
+        at = self._next_instant()
+        if at is not None:
+            self.now = max(self.now, at)
+            self._fire_due()
+        for name, *arguments in commands:
+            getattr(self, name)(*arguments)
+        self._react()
 
     def _forgive(self) -> None:
         self.seen.forgive()
@@ -248,15 +259,13 @@ class Simulator:
             return  # abandoned: another hook is being asked now
         self.log.append(f"{self.now:9.2f}   {hook} answers {answer}")
         starting = self.seen.state is WatcherState.STARTING
+        self.seen.hold = False
         if hook == "before_stop" or answer:
-            self.seen.hold = False
             if hook == "after_start" and starting:
                 self.seen.report(WatcherEvent.STARTED)
-        elif hook == "before_start":
-            self.seen.hold = False
-            self.seen.report(WatcherEvent.REFUSED)
-            self.desired = replace(self.desired, running=False)
         else:
+            if hook == "before_start":
+                self.seen.report(WatcherEvent.REFUSED)
             self.desired = replace(self.desired, running=False)
 
     # --- promises ---------------------------------------------------------------------------

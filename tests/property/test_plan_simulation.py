@@ -24,8 +24,7 @@ SCHEDULES = settings(max_examples=examples(3_000), deadline=None, suppress_healt
 Step = tuple[Any, ...]
 
 seconds = st.sampled_from([0.0, 0.05, 0.5, 1.0, 2.9, 3.0, 3.1, 10.0, 60.0])
-steps: st.SearchStrategy[Step] = st.one_of(
-    st.tuples(st.just("pass_time"), seconds),
+commands: st.SearchStrategy[Step] = st.one_of(
     st.just(("start",)),
     st.just(("stop",)),
     st.just(("restart",)),
@@ -33,6 +32,11 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("resize"), st.integers(0, 6)),
     st.tuples(st.just("crash"), st.integers(0, 5)),
     st.just(("connect",)),
+)
+steps: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.just("pass_time"), seconds),
+    commands,
+    st.tuples(st.just("in_one_turn"), st.lists(commands, max_size=3)),
 )
 policies = st.builds(
     Policy,
@@ -140,6 +144,18 @@ def test_a_start_converges_once_the_world_behaves(policy: Policy, world: World, 
     assert {w.state for w in workers} == {ProcessState.RUNNING}, sim.story()
     assert {w.generation for w in workers} == {sim.desired.generation}, sim.story()
     assert sim._next_instant() is None, "an idle watcher needs no timer\n" + sim.story()
+
+
+def test_one_that_is_too_old_when_there_are_too_many_is_told_to_stop_once() -> None:
+    hooks = ((0.0, True), (4.0, True))  # before_start, after_start: nobody is stopped while that is asked
+    world = World(max_age=7.0, hooks=hooks)
+    sim = Simulator(policy=Policy(warmup_delay=2.0), world=world, desired=Desired(numprocesses=3))
+    sim.start()
+    sim.pass_time(7.5)  # spawned after 0, 2 and 4 seconds: one is too old
+    sim.resize(1)
+    sim.pass_time(0.7)
+    stops = [line for line in sim.log if "Stop(" in line]
+    assert [line.split()[-1] for line in stops] == ["Stop(wid=1)", "Stop(wid=2)"], sim.story()
 
 
 @pytest.mark.parametrize("how", list(Replacement))
