@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -285,22 +285,23 @@ def test_a_hook_that_outlives_its_cancellation_does_not_answer_for_the_next_one(
 
 def test_a_start_that_comes_when_after_start_has_just_said_no_has_it_asked_again() -> None:
     class Fickle:
-        def __init__(self) -> None:
+        def __init__(self, start: Callable[[], object]) -> None:
             self.answers = iter([False, True])
+            self.start = start
 
         @hookimpl
-        async def after_start(self, watcher: WatcherView) -> bool:
+        async def after_start(self) -> bool:
             answer = next(self.answers)
             await asyncio.sleep(0.01)  # until that it is asked has been planned for
             if not answer:
-                asyncio.get_running_loop().call_soon(watcher.start)  # before the refusal is planned for
+                asyncio.get_running_loop().call_soon(self.start)  # before the refusal is planned for
             return answer
 
     async def main() -> str:
         arbiter = _arbiter()
-        arbiter.hooks._manager.register(Fickle(), "fickle")
         async with arbiter:
             watcher = arbiter.get_watcher("web")
+            arbiter.hooks._manager.register(Fickle(watcher.start), "fickle")
             await asyncio.wait_for(watcher.start(), DEADLINE)
             return watcher.state.value
 
