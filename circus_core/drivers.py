@@ -1,8 +1,8 @@
 """Drivers: one implementation chosen by name, out of what installed packages provide in a namespace.
 
-The namespaces are `circus.plugins`, `circus.streams`, `circus.commands`, `circus.backends` and
-`circus.config`; a driver is an entry point of that group. Entry points are looked up when a name is needed,
-never at import.
+The namespaces are `circus.plugins`, `circus.plugin_options`, `circus.streams`, `circus.commands`,
+`circus.backends` and `circus.config`; a driver is an entry point of that group. Entry points are looked up
+when a name is needed, never at import.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _NOUNS: Final[Mapping[str, str]] = MappingProxyType(
         "circus.backends": "backend",
         "circus.commands": "command",
         "circus.config": "config reader",
+        "circus.plugin_options": "declaration",
         "circus.plugins": "plugin class",
         "circus.streams": "stream class",
     }

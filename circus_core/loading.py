@@ -23,6 +23,7 @@ from circus_core.config.model import Config, PluginConfig, SocketConfig, Watcher
 from circus_core.config.overflow import KERNEL_KEYS
 from circus_core.config.problems import Level, Problem, raise_errors
 from circus_core.config.raw import RawFile, RawSection, RawValue, Reader
+from circus_core.config.units import Kind
 from circus_core.drivers import Drivers, missing_extras
 from circus_core.errors import CircusError, ConfigError, DriverError, PluginError
 from circus_core.hooks import Hooks
@@ -244,6 +245,18 @@ class _InstalledNames:
             return str(error) or type(error).__name__
         return ""
 
+    def plugin_options(self, use: str) -> Mapping[str, Kind]:
+        """Ask what its package has declared, else the class; one that a class inherits may not fit it."""
+        if self.driver("circus.plugins", use):
+            return {}
+        if not self._drivers.is_provided("circus.plugins", use):
+            declared = getattr(self._drivers.load("circus.plugins", use), "__dict__", {}).get("option_kinds")
+        elif self._drivers.is_provided("circus.plugin_options", use):
+            declared = self._drivers.load("circus.plugin_options", use)
+        else:
+            return {}
+        return _kinds(declared)
+
     def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
         return hook_complaints(config)
 
@@ -267,6 +280,15 @@ class _InstalledNames:
 def _keywords(made_by: Callable[..., object]) -> tuple[str, ...]:
     parameters = inspect.signature(made_by).parameters.values()
     return tuple(each.name for each in parameters if each.kind is not each.VAR_KEYWORD)
+
+
+def _kinds(declared: object) -> Mapping[str, Kind]:
+    """Return what was declared, if it can be used; raises DriverError."""
+    if declared is None:
+        return {}
+    if isinstance(declared, Mapping) and all(isinstance(kind, Kind) for kind in declared.values()):
+        return declared
+    raise DriverError("they are declared by something else than a mapping of names to Kind")
 
 
 def _problem(error: CircusError, path: Path | None) -> Problem:

@@ -9,6 +9,7 @@ from circus_core.config.build_watcher import build_watcher, is_watcher_key
 from circus_core.config.convert import FAILED, Context, convert, free_value, resolve
 from circus_core.config.model import PluginConfig
 from circus_core.config.names import check_plugin_name
+from circus_core.config.plugin_options import check_plugin_options
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.substitute import Scope
 
@@ -36,8 +37,14 @@ def build_plugin(
         context.report.error(
             section.place_of("use"), "use is missing", option="use", suggestion="write use = PLUGIN"
         )
+    options = {
+        key: _unquoted(resolve(key, raw, scope), section)
+        for key, raw in section.values.items()
+        if key != "use"
+    }
     if context.names is not None and is_active is not False and use and use is not FAILED:
         check_plugin_name(use, section, context.names, context.report)
+        check_plugin_options(use, options, section, context.names, context)
     if run_in == "daemon":
         _refuse_process_options(section, context)
     watcher = build_watcher(
@@ -49,11 +56,6 @@ def build_plugin(
     )
     if watcher is None or not use or FAILED in (use, is_active, run_in, hang_timeout):
         return None
-    options = {
-        key: _unquoted(resolve(key, raw, scope), section)
-        for key, raw in section.values.items()
-        if key != "use"
-    }
     return PluginConfig(
         name=name,
         use=use,

@@ -13,10 +13,10 @@ from circus_core.config.options import Option, Table
 from circus_core.config.problems import Level, Place, Report
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.substitute import Scope, expand_env, paths
-from circus_core.config.units import to_text
+from circus_core.config.units import Kind, to_text
 from circus_core.records import dataclass
 
-__all__ = ["FAILED", "Context", "convert", "free_value", "resolve"]
+__all__ = ["FAILED", "Context", "convert", "free_value", "refuse", "resolve"]
 
 FAILED: Final = object()
 """What `convert` returns after it has reported an error."""
@@ -99,25 +99,26 @@ def convert(
         return option.kind.parse(value)
     except (ValueError, TypeError, OverflowError):
         if report:
-            _refuse(option, key, value, section.place_of(key), context.report)
+            refuse(option.kind, key, value, section.place_of(key), context.report)
         return FAILED
 
 
-def _refuse(option: Option, key: str, value: Any, place: Place, report: Report) -> None:
+def refuse(kind: Kind, key: str, value: Any, place: Place, report: Report) -> None:
+    """Report a value that is not acceptable, and what would be."""
     got = value if isinstance(value, str) else repr(value)
     report.add(
         Level.ERROR,
         place,
-        f"{key} must be {option.kind.accepts}, got {value!r}",
+        f"{key} must be {kind.accepts}, got {value!r}",
         option=key,
         value=got,
-        accepted=option.kind.accepts,
-        suggestion=_suggestion(option, got),
+        accepted=kind.accepts,
+        suggestion=_suggestion(kind, got),
     )
 
 
-def _suggestion(option: Option, text: str) -> str:
+def _suggestion(kind: Kind, text: str) -> str:
     unset = [path.partition(".")[2] for path in paths(text) if path.lower().startswith("env.")]
     if unset:
         return f"the variable {unset[0]} is not set"
-    return option.kind.suggest(text)
+    return kind.suggest(text)

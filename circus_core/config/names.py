@@ -1,6 +1,6 @@
 """Names of code in a file - streams, backends, plugins, hook functions: do they stand for anything?
 
-And do the streams take their options?
+And do the streams take their options, which options have plugins?
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from circus_core.config.model import StreamConfig, WatcherConfig
 from circus_core.config.overflow import KERNEL_KEYS, MERGED
 from circus_core.config.problems import Level, Report
 from circus_core.config.raw import RawSection
+from circus_core.config.units import Kind
 
 __all__ = ["Names", "check_plugin_name", "check_watcher_names"]
 
@@ -28,6 +29,9 @@ class Names(Protocol):
 
     def stream_complaint(self, name: str, options: Mapping[str, Any]) -> str:
         """Return why a stream class refuses these options; nothing from one that can't be checked."""
+
+    def plugin_options(self, use: str) -> Mapping[str, Kind]:
+        """Return the options that a plugin declares; empty if it does not. Raises DriverError: in vain."""
 
     def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
         """Return the complaints about the functions of a watcher, by the name of the hook."""

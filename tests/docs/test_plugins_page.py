@@ -25,7 +25,7 @@ def _examples(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-LOGGER, MOURNER, SPARE, TEST = _examples("python")
+LOGGER, MOURNER, SPARE, KINDS, TEST = _examples("python")
 
 
 @pytest.fixture
@@ -96,7 +96,30 @@ def test_the_example_of_a_test_passes(project: Path) -> None:
 
 def test_the_entry_point_is_in_the_namespace_of_plugins() -> None:
     (text,) = _examples("toml")
-    assert "spare" in tomllib.loads(text)["project"]["entry-points"]["circus.plugins"]
+    groups = tomllib.loads(text)["project"]["entry-points"]
+    assert groups.keys() == {"circus.plugins", "circus.plugin_options"}
+    assert all(names.keys() == {"spare"} for names in groups.values())
+
+
+def test_the_class_with_the_declared_options_is_checked(project: Path) -> None:
+    indented = KINDS.partition("KINDS = ")[2].strip()
+    (project / "myproject" / "spare.py").write_text(
+        f"{KINDS}\n{SPARE}".replace('name = "spare"', f'name = "spare"\n    option_kinds = {indented}')
+    )
+    used = set(re.findall(r'config(?:\[|\.get\()"(\w+)"', SPARE))
+    written = "".join(f"{name} = 1\n" for name in sorted(used))
+    path = project / "circus.ini"
+    path.write_text(f"[plugin:spare]\nuse = myproject.spare.Spare\n{written}foldre = 1\nevrey = 1\n")
+    checked = subprocess.run(
+        [sys.executable, "-m", "circus_core.cli.circusd", "--check", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.findall(r"plugin 'spare': (.*)", checked.stdout) == [
+        "foldre is ignored: myproject.spare.Spare has no such option; write folder (doubt)",
+        "evrey is ignored: myproject.spare.Spare has no such option; write every (doubt)",
+    ]
 
 
 def test_every_public_name_of_the_class_is_on_the_page() -> None:

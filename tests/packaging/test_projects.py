@@ -46,6 +46,12 @@ def test_distribution_depends_on_the_kernel_of_its_version(project: Project) -> 
     assert f"circus-core{BOUNDS}" in project.metadata["dependencies"]
 
 
+@each_add_on
+def test_plugins_of_the_distribution_declare_their_options(project: Project) -> None:
+    groups = project.entry_points
+    assert groups.get("circus.plugin_options", {}).keys() == groups.get("circus.plugins", {}).keys()
+
+
 @each_plugin
 def test_folder_name_is_the_end_of_the_distribution_name(project: Project) -> None:
     assert project.name == f"circus-{project.folder.name}"

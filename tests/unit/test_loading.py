@@ -11,6 +11,7 @@ import pytest
 
 from circus_core.config.load import LoadResult
 from circus_core.config.model import WatcherConfig
+from circus_core.config.units import Kind
 from circus_core.drivers import Drivers
 from circus_core.errors import DriverError, PluginError
 from circus_core.loading import check_config, load_config
@@ -91,6 +92,9 @@ def test_options_of_a_stream_without_a_class_need_the_default_one() -> None:
         def stream_complaint(self, name: str, options: Mapping[str, object]) -> str:
             return ""
 
+        def plugin_options(self, use: str) -> Mapping[str, Kind]:
+            return {}
+
         def hooks(self, config: WatcherConfig) -> Mapping[str, str]:
             return {}
 
@@ -135,6 +139,72 @@ def test_a_plugin_of_an_installed_package_is_not_imported(installer: Installer, 
         "circus-heavy", "[circus.plugins]\nheavy = heavy:Plugin\ncircus.old.Heavy = heavy:Plugin\n"
     )
     assert messages(tmp_path, "[plugin:a]\nuse = heavy\n[plugin:b]\nuse = circus.old.Heavy\n") == []
+
+
+PLUGIN_SECTION = (
+    "[plugin:a]\nuse = {use}\nsiez = 3\nsize = big\ncolour = $(circus.env.NO_SUCH)\nshape = round\n"
+    "prioritty = 1\nempty = \nname = x\nnice = 3\nrlimit_nofile = 9\nhang_timeout = 5\n"
+)
+
+
+def complaints_about(use: str) -> list[str]:
+    """Return what is said of PLUGIN_SECTION, if the plugin has the options of DECLARED."""
+    return [
+        f"circus.ini:3: plugin 'a': siez is ignored: {use} has no such option; write size",
+        "circus.ini:4: plugin 'a': size must be a whole number, got 'big'",
+        "circus.ini:5: plugin 'a': colour must be a whole number, got '$(circus.env.NO_SUCH)'; "
+        "the variable NO_SUCH is not set",
+        f"circus.ini:6: plugin 'a': shape is ignored: {use} has no such option; it has size, colour, empty",
+        f"circus.ini:7: plugin 'a': prioritty is ignored: {use} has no such option; write priority",
+    ]
+
+
+DECLARED = "from circus_core import whole\nKINDS = dict.fromkeys(('size', 'colour', 'empty'), whole())\n"
+
+
+def test_options_of_a_plugin_are_checked_by_what_its_class_declares(
+    installer: Installer, tmp_path: Path
+) -> None:
+    installer.module("shop", f"{DECLARED}class Plugin:\n    option_kinds = KINDS\nclass Heir(Plugin): pass\n")
+    assert messages(tmp_path, PLUGIN_SECTION.format(use="shop.Plugin")) == complaints_about("shop.Plugin")
+    assert messages(tmp_path, PLUGIN_SECTION.format(use="shop.Heir")) == []
+    switched_off = PLUGIN_SECTION.format(use="shop.Plugin") + "active = False\n"
+    assert messages(tmp_path, switched_off) == []
+
+
+def test_options_of_a_plugin_are_checked_by_what_its_package_declares_without_importing_it(
+    installer: Installer, tmp_path: Path
+) -> None:
+    installer.module("heavy", "raise RuntimeError('imported')\n")
+    installer.module("light", DECLARED)
+    installer.package(
+        "circus-heavy",
+        "[circus.plugins]\nheavy = heavy:Plugin\n[circus.plugin_options]\nheavy = light:KINDS\n",
+    )
+    assert messages(tmp_path, PLUGIN_SECTION.format(use="heavy")) == complaints_about("heavy")
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ("shop:GONE", "declaration 'bell' of circus-bell 0.1.0 failed to load: "),
+        ("shop:NAMES", "they are declared by something else than a mapping of names to Kind"),
+    ],
+)
+def test_a_plugin_whose_declaration_can_not_be_used_takes_all_options(
+    installer: Installer, tmp_path: Path, declared: str, reason: str
+) -> None:
+    installer.module("shop", "NAMES = ['size']\nclass Plugin: pass\n")
+    installer.package(
+        "circus-bell",
+        f"[circus.plugins]\nbell = shop:Plugin\n[circus.plugin_options]\nbell = {declared}\n",
+    )
+    result = loaded(tmp_path, "[plugin:a]\nuse = bell\nsiez = 3\n")
+    (problem,) = result.problems
+    assert str(problem).startswith(
+        f"{tmp_path}/circus.ini:2: plugin 'a': the options of bell can't be checked: {reason}"
+    )
+    assert result.config is not None
 
 
 def test_a_plugin_that_two_packages_provide_is_refused(installer: Installer, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+
+from circus_core import Kind
+from circus_flapping.options import KINDS
 
 __all__ = [
     "CancelRestart",
@@ -20,11 +23,6 @@ __all__ = [
     "read_policy",
 ]
 
-_WORDS = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -34,7 +32,7 @@ class Policy:
         attempts: deaths that count as flapping, at least 1.
         window: seconds of running time between the first and the last of them.
         retry_in: seconds from the stop to the next start.
-        max_retry: pauses before the watcher is left stopped; negative: never give up.
+        max_retry: pauses before the watcher is left stopped; -1: never give up.
         active: False leaves the watcher alone.
     """
 
@@ -51,28 +49,15 @@ def read_policy(options: Mapping[str, Any], default: Policy, prefix: str = "") -
     Raises:
         ValueError: a value is not possible; the text names the option.
     """
-    given = {
-        f.name: options[prefix + f.name] for f in fields(Policy) if options.get(prefix + f.name) is not None
-    }
-    policy = replace(default, **{key: _convert(prefix + key, key, value) for key, value in given.items()})
-    for key, least in (("attempts", 1), ("window", 0), ("retry_in", 0)):
-        if not getattr(policy, key) >= least:
-            raise ValueError(f"{prefix}{key} must be at least {least}, got {options[prefix + key]!r}")
-    return policy
+    given = {key: options[prefix + key] for key in KINDS if options.get(prefix + key) is not None}
+    return replace(default, **{key: _convert(prefix + key, KINDS[key], given[key]) for key in given})
 
 
-def _convert(option: str, field: str, value: Any) -> Any:
-    text = str(value).strip().lower()
-    if field == "active":
-        if text not in _WORDS:
-            raise ValueError(f"{option} must be true or false, got {value!r}")
-        return _WORDS[text]
-    whole = field in ("attempts", "max_retry")
+def _convert(option: str, kind: Kind, value: Any) -> Any:
     try:
-        return int(text) if whole else float(text)
+        return kind.parse(value)
     except ValueError:
-        kind = "a whole number" if whole else "a number of seconds"
-        raise ValueError(f"{option} must be {kind}, got {value!r}") from None
+        raise ValueError(f"{option} must be {kind.accepts}, got {value!r}") from None
 
 
 class Phase(Enum):

@@ -432,13 +432,13 @@ def test_a_watcher_overrides_what_it_names() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        ("attempts", "0", "attempts must be at least 1, got '0'"),
-        ("attempts", "two", "attempts must be a whole number, got 'two'"),
-        ("window", "-1", "window must be at least 0, got '-1'"),
-        ("window", "nan", "window must be at least 0, got 'nan'"),
-        ("retry_in", "7 s", "retry_in must be a number of seconds, got '7 s'"),
-        ("max_retry", "1.5", "max_retry must be a whole number, got '1.5'"),
-        ("active", "perhaps", "active must be true or false, got 'perhaps'"),
+        ("attempts", "0", "attempts must be a whole number >= 1, got '0'"),
+        ("attempts", "two", "attempts must be a whole number >= 1, got 'two'"),
+        ("window", "-1", "window must be seconds >= 0, got '-1'"),
+        ("window", "nan", "window must be seconds >= 0, got 'nan'"),
+        ("retry_in", "7 z", "retry_in must be seconds >= 0, got '7 z'"),
+        ("max_retry", "1.5", "max_retry must be a whole number >= -1, got '1.5'"),
+        ("active", "perhaps", "active must be yes, true, on, 1 or no, false, off, 0, got 'perhaps'"),
     ],
 )
 def test_a_wrong_option_is_named(key: str, value: str, text: str) -> None:

@@ -190,7 +190,7 @@ def test_in_place_of_a_wrong_option_that_of_the_plugin_is_used(daemon: Daemon, p
     daemon.options["web"] = {"flapping.window": "long"}
     daemon.crash("web", 2)
     daemon.wait_for("stop")
-    assert "watcher 'web': flapping.window must be a number of seconds, got 'long'" in plugin.log()
+    assert "watcher 'web': flapping.window must be seconds >= 0, got 'long'" in plugin.log()
 
 
 def test_what_an_operator_is_stopping_is_not_started_again(daemon: Daemon, plugin: Plugin) -> None:
@@ -302,5 +302,5 @@ def test_a_wrong_option_of_the_plugin_ends_it_with_a_message(tmp_path: Path) -> 
     command = [sys.executable, "-m", "circus_core.cli.circus_plugin", *words]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 1
-    assert "attempts must be a whole number, got 'none'" in process.stderr
+    assert "attempts must be a whole number >= 1, got 'none'" in process.stderr
     assert "Traceback" not in process.stderr

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from circus_core import BOOL, CallError, CircusPlugin, Kind, ReceivedEvent
+from circus_core import BOOL, CallError, CircusPlugin, ReceivedEvent
 from circus_observers.notices import Notices
-from circus_observers.options import OPTIONAL_TEXT, PERIOD, option, read_options
+from circus_observers.options import option, read_options
 from circus_observers.places import Fingerprint, Folder, command_file, fingerprint, names_leading_to
+from circus_observers.sections import ReloaderOptions
 
-__all__ = ["CommandReloader", "ReloaderOptions"]
+__all__ = ["CommandReloader"]
 
 _logger = logging.getLogger("circus")
 
@@ -24,23 +25,6 @@ _RETRY: Final = 5.0
 
 _LONGEST: Final = 10
 """Periods after which changes that do not end are acted on all the same."""
-
-
-def _patterns(value: Any) -> tuple[str, ...]:
-    return tuple(str(value).replace(",", " ").split()) or ("*",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReloaderOptions:
-    """Attributes:
-    loop_rate: seconds without a change after which the changes before count as one.
-    folder: belongs to every watcher; from its working_dir if it is relative.
-    files: shell patterns of names that count in the folder.
-    """
-
-    loop_rate: float = option(1.0, PERIOD)
-    folder: str | None = option(None, OPTIONAL_TEXT)
-    files: tuple[str, ...] = option(("*",), Kind("shell patterns", _patterns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

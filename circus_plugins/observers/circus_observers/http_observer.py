@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import ClassVar
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from circus_core import TEXT, seconds
 from circus_observers.observer import Observer
-from circus_observers.options import OPTIONAL_TEXT, ObserverOptions, option
+from circus_observers.options import ObserverOptions
+from circus_observers.sections import HttpOptions
 
-__all__ = ["HttpObserver", "HttpOptions"]
+__all__ = ["HttpObserver"]
 
 _logger = logging.getLogger("circus")
 
 _NO_ANSWER = 599
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpOptions(ObserverOptions):
-    """Attributes:
-    check_url: what is asked for.
-    timeout: seconds that the answer may take, all of it.
-    restart_on_error: the watcher to restart.
-    """
-
-    application_name: str = option("http_observer", TEXT)
-    check_url: str = option("http://localhost/", TEXT)
-    timeout: float = option(10.0, seconds())
-    restart_on_error: str | None = option(None, OPTIONAL_TEXT)
 
 
 class HttpObserver(Observer[HttpOptions]):

@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 
 from circus_core import TEXT, Kind, seconds, whole
 
-__all__ = ["FRACTION", "OPTIONAL_TEXT", "PERIOD", "PORT", "ObserverOptions", "option", "read_options"]
+__all__ = [
+    "FRACTION",
+    "OPTIONAL_TEXT",
+    "PERIOD",
+    "PORT",
+    "ObserverOptions",
+    "kinds_of",
+    "option",
+    "read_options",
+]
 
 OptionsT = TypeVar("OptionsT")
 
@@ -50,6 +59,11 @@ class ObserverOptions:
     sample_rate: float = option(1.0, FRACTION)
 
 
+def kinds_of(options: type[Any]) -> dict[str, Kind]:
+    """Return what the fields of such a dataclass accept."""
+    return {field.name: field.metadata["kind"] for field in dataclasses.fields(options)}
+
+
 def read_options(kind: type[OptionsT], config: Mapping[str, Any], prefix: str = "") -> OptionsT:
     """Return the options that a configuration gives; other keys are not looked at.
 
@@ -57,10 +71,10 @@ def read_options(kind: type[OptionsT], config: Mapping[str, Any], prefix: str = 
         ValueError: a value is not possible; the text names the option.
     """
     given = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # it is a dataclass
-        value = config.get(prefix + field.name)
+    for name, accepted in kinds_of(kind).items():
+        value = config.get(prefix + name)
         if value is not None:
-            given[field.name] = _parse(prefix + field.name, field.metadata["kind"], value)
+            given[name] = _parse(prefix + name, accepted, value)
     return kind(**given)
 
 

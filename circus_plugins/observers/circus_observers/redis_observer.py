@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.exceptions import RedisError
 
-from circus_core import TEXT
 from circus_observers.observer import Observer
-from circus_observers.options import OPTIONAL_TEXT, PERIOD, ObserverOptions, option
+from circus_observers.options import ObserverOptions
+from circus_observers.sections import RedisOptions
 
-__all__ = ["KEYS", "RedisObserver", "RedisOptions", "gauges"]
+__all__ = ["KEYS", "RedisObserver", "gauges"]
 
 _logger = logging.getLogger("circus")
 
@@ -52,20 +51,6 @@ def gauges(info: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
         value = info.get(key)
         if isinstance(value, int | float):
             yield key, value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisOptions(ObserverOptions):
-    """Attributes:
-    redis_url: redis://, rediss:// or unix://.
-    timeout: seconds that connecting and answering may take together.
-    restart_on_timeout: the watcher to restart.
-    """
-
-    application_name: str = option("redis_observer", TEXT)
-    redis_url: str = option("redis://localhost:6379/0", TEXT)
-    timeout: float = option(5.0, PERIOD)
-    restart_on_timeout: str | None = option(None, OPTIONAL_TEXT)
 
 
 class RedisObserver(Observer[RedisOptions]):

@@ -3,66 +3,18 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from circus_core import BOOL, NUMBER, Kind, whole
 from circus_observers.observer import Observer
-from circus_observers.options import OPTIONAL_TEXT, ObserverOptions, option
-from circus_observers.usage import Amount, Limits, Tally, parse_amount, read_usage
+from circus_observers.options import ObserverOptions
+from circus_observers.sections import ResourceOptions
+from circus_observers.usage import Tally, read_usage
 
-__all__ = ["ResourceOptions", "ResourceWatcher"]
+__all__ = ["ResourceWatcher"]
 
 _logger = logging.getLogger("circus")
-
-
-def _signal(value: Any) -> int:
-    text = str(value).strip().upper()
-    if text.isdigit():
-        return int(signal.Signals(int(text)))
-    try:
-        return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
-    except KeyError:
-        raise ValueError(value) from None
-
-
-MEMORY = Kind("a number of percent, or one with a unit such as 100M", parse_amount)
-SIGNAL = Kind("a signal, by number or name", _signal)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceOptions(ObserverOptions):
-    """Attributes:
-    watcher: whose processes are looked at; `service` is its old name.
-    max_cpu, min_cpu: percent of one processor; 0 for max_cpu: not tested.
-    max_mem, min_mem: percent, or resident bytes if they have a unit; 0: not tested.
-    health_threshold: percent; 0: not tested.
-    max_count: how often in a row something may be wrong.
-    process_children: each direct child of a process is looked at too, on its own.
-    child_signal: what such a child gets.
-    """
-
-    watcher: str | None = option(None, OPTIONAL_TEXT)
-    service: str | None = option(None, OPTIONAL_TEXT)
-    max_cpu: float = option(90.0, NUMBER)
-    min_cpu: float | None = option(None, NUMBER)
-    max_mem: Amount = option(Amount(90), MEMORY)  # noqa: RUF009  it makes a field
-    min_mem: Amount | None = option(None, MEMORY)  # noqa: RUF009
-    health_threshold: float = option(75.0, NUMBER)
-    max_count: int = option(3, whole(0))
-    process_children: bool = option(False, BOOL)
-    child_signal: int = option(int(signal.SIGTERM), SIGNAL)
-
-    def limits(self) -> Limits:
-        return Limits(
-            max_cpu=self.max_cpu or None,
-            min_cpu=self.min_cpu,
-            max_mem=self.max_mem if self.max_mem.number else None,
-            min_mem=self.min_mem,
-            health=self.health_threshold or None,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from circus_observers.command_reloader import CommandReloader, ReloaderOptions, WatcherOptions
-from circus_observers.http_observer import HttpObserver, HttpOptions
+from circus_observers.command_reloader import CommandReloader, WatcherOptions
+from circus_observers.http_observer import HttpObserver
 from circus_observers.options import ObserverOptions, read_options
-from circus_observers.redis_observer import RedisObserver, RedisOptions
-from circus_observers.resource_watcher import ResourceOptions, ResourceWatcher
+from circus_observers.redis_observer import RedisObserver
+from circus_observers.resource_watcher import ResourceWatcher
+from circus_observers.sections import HttpOptions, RedisOptions, ReloaderOptions, ResourceOptions
 from circus_observers.usage import Amount
 
 README = Path(__file__).parents[1] / "README.md"

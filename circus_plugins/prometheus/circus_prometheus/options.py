@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from circus_core import TEXT, Kind, seconds, whole
 
-__all__ = ["Options", "read_options"]
+__all__ = ["KINDS", "Options", "read_options"]
 
 _OPTIONAL_TEXT = Kind("text", lambda value: str(TEXT.parse(value)).strip() or None)
 
@@ -44,15 +44,19 @@ class Options:
     timeout: float = _option(5.0, seconds(0.01))
 
 
+KINDS: Final[Mapping[str, Kind]] = {
+    field.name: field.metadata["kind"] for field in dataclasses.fields(Options)
+}
+
+
 def read_options(config: Mapping[str, Any]) -> Options:
     """Return the options that a configuration gives; other keys are not looked at.
 
     Raises:
         ValueError: a value is not possible; the text names the option.
     """
-    fields = {field.name: field.metadata["kind"] for field in dataclasses.fields(Options)}
     return Options(
-        **{name: _parse(name, kind, config[name]) for name, kind in fields.items() if name in config}
+        **{name: _parse(name, kind, config[name]) for name, kind in KINDS.items() if name in config}
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from circus_core import BOOL, NUMBER, TEXT, Kind, seconds, whole
 from circus_statsd.metrics import clean, read_tags
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["KINDS", "OBSERVER_KINDS", "Settings", "read_settings"]
 
 
 def _rate(value: Any) -> float:
@@ -31,7 +31,7 @@ def _tags(value: Any) -> tuple[str, ...]:
     return read_tags(str(TEXT.parse(value)))
 
 
-_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "host": TEXT,
         "port": whole(1, 65535),
@@ -42,7 +42,8 @@ _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     }
 )
 
-_PERIOD: Final = seconds(0.01)
+OBSERVER_KINDS: Final[Mapping[str, Kind]] = MappingProxyType({**KINDS, "loop_rate": seconds(0.01)})
+"""Of plugins that look at something every now and then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def read_settings(config: Mapping[str, Any], default: Settings) -> Settings:
     Raises:
         ValueError: a value is not possible; the text names the option.
     """
-    kinds = dict(_KINDS) if default.loop_rate is None else {**_KINDS, "loop_rate": _PERIOD}
+    kinds = KINDS if default.loop_rate is None else OBSERVER_KINDS
     values: dict[str, Any] = {name: getattr(default, name) for name in Settings.__dataclass_fields__}
     for name, kind in kinds.items():
         if config.get(name) not in (None, ""):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from circus_core import BOOL, SIGNAL, TEXT, Kind, seconds, whole
 
-__all__ = ["PREFIX", "WATCHER_KINDS", "Rule", "Settings", "is_meant", "read_rule", "read_settings"]
+__all__ = ["KINDS", "PREFIX", "WATCHER_KINDS", "Rule", "Settings", "is_meant", "read_rule", "read_settings"]
 
 PREFIX: Final = "watchdog."
 """Before the options of the plugin in the section of a watcher."""
@@ -34,7 +34,7 @@ _PATTERN: Final = Kind("a regular expression", _pattern)
 _MESSAGE: Final = Kind("a regular expression with a group (?P<pid>...)", _message_pattern)
 _PERIOD: Final = seconds(0.01)
 
-_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "loop_rate": _PERIOD,
         "max_count": whole(1),
@@ -109,7 +109,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: a value is not possible; the text names the option.
     """
-    return Settings(**_read(config, _KINDS))
+    return Settings(**_read(config, KINDS))
 
 
 def read_rule(names: Iterable[str], options: Mapping[str, Any], settings: Settings) -> Rule | None:

@@ -141,7 +141,7 @@ def test_plugin_and_processes_agree_on_an_address_that_is_made_up(tmp_path: Path
     assert environments(check(tmp_path, text)) == found
 
 
-@pytest.mark.parametrize("more", ["", "active = False\nnotify = True", "notify = True\nloop_rate = soon"])
+@pytest.mark.parametrize("more", ["", "active = False\nnotify = True"])
 def test_nothing_is_set_that_nobody_hears(tmp_path: Path, more: str) -> None:
     text = SECTIONS.format(use="watchdog", more=more, web_two="False").replace("loop_rate = 2\n", "")
     config = check(tmp_path, text)
