@@ -368,7 +368,7 @@ class Daemon:
         try:
             return await self.ask(command, **properties)
         finally:
-            self._mark(watcher)
+            self._mark(None if watcher is None else self.spelling(watcher))
 
     async def refresh(self) -> None:
         """Make what is known new, now, if need be over a new connection. Raises Problem."""
@@ -444,8 +444,11 @@ class Daemon:
     def names(self) -> Iterable[str]:
         return self._descriptions.keys()
 
-    def has(self, watcher: str) -> bool:
-        return watcher in self._descriptions
+    def spelling(self, watcher: str) -> str:
+        """Return the name of a watcher as it was configured; case does not count. One unknown as it came."""
+        if watcher in self._descriptions:
+            return watcher
+        return next((name for name in self._descriptions if name.lower() == watcher.lower()), watcher)
 
     def document(self) -> dict[str, Any]:
         """Return a `Daemon`."""
@@ -482,7 +485,7 @@ class Daemon:
 
     def watcher(self, name: str, role: Role) -> dict[str, Any] | None:
         """Return a `Watcher`; None if there is no such."""
-        description = self._descriptions.get(name)
+        description = self._descriptions.get(self.spelling(name))
         if description is None:
             return None
         return watcher_document(description, self._usages, role, self._described_at)

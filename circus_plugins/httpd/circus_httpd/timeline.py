@@ -45,12 +45,16 @@ class Timeline:
     def find(
         self, known: int, *, most: int, watcher: str | None = None, actions: Collection[str] = ()
     ) -> tuple[list[dict[str, Any]], int]:
-        """Return the newest of those that fit behind `known`, and how many are not remembered any more."""
+        """Return the newest of those that fit behind `known`, and how many are not remembered any more.
+
+        Case does not count in the name of the watcher.
+        """
+        wanted = None if watcher is None else watcher.lower()
         remembered, missed = self.after(known, most=LONGEST_TIMELINE)
         found = [
             event
             for event in remembered
-            if watcher in (None, event["watcher"]) and (not actions or event["action"] in actions)
+            if wanted in (None, event["watcher"].lower()) and (not actions or event["action"] in actions)
         ]
         return found[-most:], missed
 

@@ -86,8 +86,21 @@ def test_a_page_of_a_watcher_has_its_processes_hooks_and_sockets(dashboard: Dash
     assert process["expires"] > time.time() + 3000
     assert document["hooks"]["before_spawn"]["target"] == "hooks.allow"
     assert sorted(document["sockets"]) == ["circushttpd", "web"]
-    assert dashboard.full.watcher("WEB").status == 404
     assert dashboard.full.watcher("nobody").json["status"] == 404
+
+
+def test_case_does_not_count_in_the_name_of_a_watcher(dashboard: Dashboard) -> None:
+    full, talker = dashboard.full, quote("TALKER one")
+    before = full.get(f"{D}/events").json["last"]
+    assert act(dashboard, "TALKER one", "restart", waiting=True)
+    assert full.watcher("TALKER one").json["name"] == "Talker One"
+    for part in ("options", "environment"):
+        assert full.get(f"{D}/watchers/{talker}/{part}").status == 200, part
+    until(lambda: full.get(f"{D}/events?after={before}&watcher={talker}&action=spawn").json["events"])
+    until(lambda: b" Talker One.1 stdout" in full.get(f"{D}/logs.txt?watcher={talker}").body)
+    lines = full.get(f"{D}/logs?watcher={talker}").json["lines"]
+    assert {line["watcher"] for line in lines} == {"Talker One"}
+    until(lambda: [*full.get(f"{D}/history?watcher={talker}&seconds=60").json["watchers"]] == ["Talker One"])
 
 
 def test_who_may_only_look_sees_no_arguments_and_no_environment(dashboard: Dashboard) -> None:
