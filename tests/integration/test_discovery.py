@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from circus_core.config.model import ArbiterConfig
+from circus_core.testing import free_port
 from tests.controlled import Served
 
 GROUP = "237.219.251.97"
@@ -17,9 +18,7 @@ GROUP = "237.219.251.97"
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
+    return free_port(socket.SOCK_DGRAM)
 
 
 @pytest.fixture

@@ -198,8 +198,8 @@ def test_nobody_is_killed_because_the_plugin_stood_still(run_plugin: Run) -> Non
 
 def test_nobody_is_judged_while_the_address_is_in_use(run_plugin: Run) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", 0))
-        port = other.getsockname()[1]
+        port = free_udp_port()  # one that nobody else gets when it is given back
+        other.bind(("127.0.0.1", port))
         pack = Pack(run_plugin, watcher("silent", "silent"), port=port, loop_rate=0.05, max_count=2)
         pack.wait_for_log("Problem while binding watchdog socket")
         pack.start("silent")
