@@ -24,6 +24,7 @@ _PARTS: Final = (
 
 _LONG: Final[Sequence[str]] = (
     "tests/packaging/",
+    "tests/integration/test_benchmarks.py",
     "tests/embedders/",
     "tests/integration/test_circus019.py",
     "tests/integration/test_output_capture.py",

@@ -23,8 +23,8 @@ from tests.writer import LINE, check, expected, stripped_by, writer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-MB = int(os.environ.get("CIRCUS_TEST_MB", "40"))
-SECONDS = int(os.environ.get("CIRCUS_TEST_SECONDS", "4"))
+MB = int(os.environ.get("CIRCUS_TEST_MB", "20"))
+SECONDS = int(os.environ.get("CIRCUS_TEST_SECONDS", "2"))
 LINES = MB * 1_000_000 // LINE
 PATIENCE = 60.0 + MB
 ROTATED_AT = min(64 << 20, MB * 1_000_000 // 8)

@@ -19,7 +19,7 @@ from .simulator import GRACE, Simulator, World
 
 pytestmark = pytest.mark.timeout(600)  # thousands of schedules, perhaps on a busy machine
 
-SCHEDULES = settings(max_examples=examples(3_000), deadline=None, suppress_health_check=list(HealthCheck))
+SCHEDULES = settings(max_examples=examples(1_500), deadline=None, suppress_health_check=list(HealthCheck))
 
 Step = tuple[Any, ...]
 
