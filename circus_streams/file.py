@@ -59,7 +59,7 @@ class BaseFileStream(LineStream):
         self._files.flush()
         source = self._source(labels)
         if source.rest and self._files.can_splice(source.origin):
-            self._files.write(source.origin, source.finish())
+            self._files.hold_back(source.origin, source.finish())
         moved = None if source.rest else self._files.splice(source.origin, fd)
         return super().take(fd, labels) if moved is None else moved
 

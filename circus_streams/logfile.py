@@ -25,6 +25,7 @@ __all__ = ["LogFile", "LogFiles", "OpenFiles"]
 Writer = tuple[int, int, str]
 """An output of a process, as one stream writes it: id of the stream, pid, name."""
 
+MOST_LINKS: Final = 40  # path_resolution(7)
 VARIABLE: Final = re.compile(
     r"\$\(circus\.(watcher|wid|pid)\)|\(\(circus\.(watcher|wid|pid)\)\)", re.IGNORECASE
 )
@@ -50,7 +51,7 @@ class LogFile:
         self._users: set[int] = set()
         self._writers: set[Writer] = set()
         self._spliced: SplicedFile | None = None
-        self._splicer: Writer | None = None  # whose bytes the file ends with, unseen
+        self._splicer: Writer | None = None  # whose bytes the file ends with, unseen; it has all _unwritten
         self._held_back: dict[Writer, bytes] = {}  # beginnings of lines, taken from the file again
         self._unwritten = b""
         self._state = FileState()
@@ -95,6 +96,12 @@ class LogFile:
                 data = self._held_back.pop(writer, b"") + data
             self._unwritten += data
 
+    def hold_back(self, data: bytes, writer: Writer) -> None:
+        """Keep the beginning of a line until the next bytes of this writer, or its end."""
+        with self._lock:
+            self._writers.add(writer)
+            self._held_back[writer] = self._held_back.get(writer, b"") + data
+
     def can_splice(self, writer: Writer, rotation: Rotation) -> bool:
         """Tell whether splice() is possible now; raises OSError."""
         with self._lock:
@@ -104,10 +111,13 @@ class LogFile:
         """This output is over."""
         with self._lock:
             self._writers.discard(writer)
-            self._unwritten += self._held_back.pop(writer, b"")
+            line = self._held_back.pop(writer, b"")
             if self._splicer == writer:
                 self._splicer = None
                 self._note_open_line()
+            elif line:
+                self._take_back()
+            self._unwritten += line
 
     def splice(self, fd: int, writer: Writer, rotation: Rotation) -> int | None:
         """Move bytes from a pipe to the end of the file; 0: the end of the pipe.
@@ -138,11 +148,14 @@ class LogFile:
                 return b""
             return self._spliced.end(size)
 
-    def take_over(self, other: LogFile) -> None:
-        """Have written what another file could not write."""
+    def take_over(self, other: LogFile, user: object) -> None:
+        """Have written what another file could not write, and what `user` has begun there and not ended."""
         with other._lock:
+            begun = other._lines_of(user)
             data, other._unwritten = other._unwritten, b""
         self.take(data)
+        for writer, line in begun.items():
+            self.hold_back(line, writer)
 
     def flush(self, rotation: Rotation) -> None:
         """Append what was taken; raises OSError."""
@@ -163,15 +176,31 @@ class LogFile:
                 error.filename = error.filename or self.path  # write(2) does not say it
                 raise
 
+    def _lines_of(self, user: object) -> dict[Writer, bytes]:
+        """Take out the unfinished lines of a user whose outputs go elsewhere from now on."""
+        if self._splicer is not None and self._splicer[0] == id(user):
+            self._take_back()
+        mine = {writer for writer in (*self._writers, *self._held_back) if writer[0] == id(user)}
+        self._writers -= mine
+        return {writer: self._held_back.pop(writer) for writer in mine if writer in self._held_back}
+
     def _take_back(self) -> None:
-        """Take the unfinished line at the end of the file out of it, so that no other line gets into it."""
+        """Take the unfinished line at the end of the file out of it, so that no other line gets into it.
+
+        With it goes what the file did not take of that line.
+        """
         writer, self._splicer = self._splicer, None
-        if writer is None or self._spliced is None:
+        if writer is None:
             return
-        line = self._spliced.cut_open_line(LONGEST_HELD)
-        if line:
-            self._held_back[writer] = line
-        self._note_open_line()
+        begun = b""
+        if self._spliced is not None:
+            begun = self._spliced.cut_open_line(LONGEST_HELD)
+            self._note_open_line()
+        if self._spliced is None or not self._state.open_line:
+            begun += self._unwritten + self._held_back.pop(writer, b"")
+            self._unwritten = b""
+        if begun:
+            self._held_back[writer] = begun
 
     def _note_open_line(self) -> None:
         """Find out how the file ends, after bytes that nobody has seen."""
@@ -182,16 +211,24 @@ class LogFile:
         room = self._room(rotation)
         if not room or self._spliced is None:
             return None
+        if self._unwritten or writer in self._held_back:
+            self._write_begun(writer, rotation)
+            room = self._room(rotation)
+            if not room or self._spliced is None:
+                return None
         self._splicer = writer  # an unfinished line at the end is for it to finish
-        self._unwritten += self._held_back.pop(writer, b"")
-        if self._unwritten:
+        return self._spliced.append(fd, room, self._state.size)
+
+    def _write_begun(self, writer: Writer, rotation: Rotation) -> None:
+        """Write what waits, then the beginning of a line of this writer; raises OSError."""
+        while self._unwritten:
+            self._write_some(rotation)
+        self._unwritten = self._held_back.pop(writer, b"")
+        try:
             while self._unwritten:
                 self._write_some(rotation)
-            room = self._room(rotation)
-        if not room or self._spliced is None:
-            return None
-        self._splicer = writer
-        return self._spliced.append(fd, room, self._state.size)
+        finally:
+            self._splicer = writer  # of all that is unwritten, too
 
     def _room(self, rotation: Rotation) -> int:
         """How many bytes can be spliced now; raises OSError."""
@@ -302,13 +339,25 @@ class OpenFiles:
     def get(self, path: str) -> LogFile:
         """Return the file at `path`, symbolic links followed; it is not opened by this."""
         real = os.path.realpath(path)
-        if not os.path.exists(real) and os.path.exists(path):
-            real = path  # /dev/stdout that is a pipe: its link has a target, which is no path
+        if not os.path.exists(real) and os.path.exists(path) and _is_descriptor(path):
+            real = path  # /dev/stdout that is a pipe: its link has a target, which is no path, proc_pid_fd(5)
         with self._lock:
             file = self._files.get(real)
             if file is None:
                 file = self._files[real] = LogFile(real, self._packing, self._now)
             return file
+
+
+def _is_descriptor(path: str) -> bool:
+    """Tell whether links lead to one; a file that exists only since we looked is none."""
+    for _ in range(MOST_LINKS):
+        if not os.path.islink(path):
+            return False
+        folder = os.path.dirname(path)
+        if os.path.realpath(folder).startswith("/proc/"):
+            return True
+        path = os.path.join(folder, os.readlink(path))
+    return False
 
 
 @dataclass(slots=True)
@@ -360,6 +409,10 @@ class LogFiles:
         if self._follow and not use.file.is_at(path):
             self._reopen(path)
         return self._uses[path].file.splice(fd, self._writer(origin), self._rotation)
+
+    def hold_back(self, origin: Origin, data: bytes) -> None:
+        """Keep the beginning of a line of this process until what follows it comes."""
+        self._use_of(origin)[1].file.hold_back(data, self._writer(origin))
 
     def can_splice(self, origin: Origin) -> bool:
         """Tell whether splice() is possible now; raises OSError."""
@@ -436,7 +489,7 @@ class LogFiles:
         file = self._files.get(path)
         if file is not use.file:
             file.acquire(self)
-            file.take_over(use.file)
+            file.take_over(use.file, self)
             use.file.release(self)
             use.file = file
         file.reopen()

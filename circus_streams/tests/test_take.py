@@ -16,8 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from circus_streams import FileStream, JsonStream, TimedRotatingFileStream, WatchedFileStream
+from circus_streams.chunks import Origin
 from circus_streams.file import BaseFileStream
-from circus_streams.logfile import OpenFiles
+from circus_streams.logfile import LogFiles, OpenFiles
 
 
 @dataclass
@@ -186,6 +187,90 @@ class TestSplicing:
         assert all(each.read_bytes().endswith(b"\n") and each.stat().st_size < 300_000 for each in files)
         files.sort(key=lambda each: -int(each.suffix[1:] or 0))
         assert b"".join(each.read_bytes() for each in files) == one.written
+
+    def test_a_line_that_was_begun_waits_for_one_of_a_process_that_comes_just_then(
+        self, pipes: list[Pipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (one, two), stream, other = pipes, FileStream(tmp_path / "log"), FileStream(tmp_path / "log")
+        one.write(b"1 first\n")
+        one.into(stream)
+        two.write(b"2 first\n")
+        two.into(other)
+        one.write(b"1 beg")
+        one.into(stream)
+        other.end_of_output(two.pid, two.name)
+        can_splice = LogFiles.can_splice
+
+        def interrupted(self: LogFiles, origin: Origin) -> bool:
+            monkeypatch.undo()
+            answer = can_splice(self, origin)
+            two.write(b"2 second\n")
+            two.into(other)
+            return answer
+
+        monkeypatch.setattr(LogFiles, "can_splice", interrupted)
+        one.into(stream)
+        two.write(b"2 third\n")
+        two.into(other)
+        one.write(b"in\n")
+        finish(stream, [one])
+        finish(other, [two])
+        assert (tmp_path / "log").read_bytes() == b"1 first\n2 first\n2 second\n2 third\n1 begin\n"
+
+    @pytest.mark.root
+    def test_a_line_that_a_full_disk_did_not_take_is_not_mixed_with_others(
+        self, pipes: list[Pipe], tmp_path: Path
+    ) -> None:
+        (one, two), disk = pipes, tmp_path / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], check=True)
+        try:
+            stream = FileStream(disk / "log")
+            one.write(b"1 beg")
+            one.into(stream)
+            two.write(b"2" * 16_383 + b"\n")
+            two.into(stream)  # takes the beginning out of the file again
+            stream.end_of_output(two.pid, two.name)
+            for each in (one, two):
+                each.write(b"more\n" if each is two else b"in\n")
+                with pytest.raises(OSError, match="No space left on device"):
+                    each.into(stream)
+            subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+            finish(stream, [two, one])
+            assert (disk / "log").read_bytes() == b"2" * 16_383 + b"\nmore\n1 begin\n"
+        finally:
+            subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+    def test_a_line_that_was_begun_goes_on_in_the_file_to_which_a_link_leads_now(
+        self, pipes: list[Pipe], tmp_path: Path
+    ) -> None:
+        one, link, stream = pipes[0], tmp_path / "link", FileStream(tmp_path / "link")
+        link.symlink_to("old")
+        one.write(b"first\nbegin")
+        one.into(stream)
+        link.unlink()
+        link.symlink_to("new")
+        stream.reopen()
+        one.write(b"ning\n")
+        finish(stream, [one])
+        written = (tmp_path / "old").read_bytes(), (tmp_path / "new").read_bytes()
+        assert written == (b"first\n", b"beginning\n")
+
+    def test_a_file_behind_a_link_has_one_owner_even_if_it_is_made_while_that_is_looked_up(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to("real")
+        exists, files = os.path.exists, OpenFiles()
+
+        def made_just_then(path: str) -> bool:
+            answer = exists(path)
+            (tmp_path / "real" / "log").touch()
+            return answer
+
+        monkeypatch.setattr(os.path, "exists", made_just_then)
+        file = files.get(str(tmp_path / "link" / "log"))
+        assert file is files.get(str(tmp_path / "real" / "log"))
 
 
 DATA = st.one_of(
