@@ -29,7 +29,7 @@ from circus_core.output.tail import Tails
 from circus_core.plugin_watcher import IN_DAEMON, IN_PROCESS, plugin_command
 from circus_core.plugins import HookPlugins
 from circus_core.process import signal_descendants
-from circus_core.reconfigure import Hands, Outlook, Reconfiguration, Reload
+from circus_core.reconfigure import READING, Hands, Outlook, Reconfiguration, Reload
 from circus_core.roles import Roles
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import SectionHooks, check_hooks, import_hooks
@@ -90,7 +90,7 @@ class Arbiter:
         plugin_backends: PluginBackends | None = None,
         subreaper: bool = False,
         file: ConfigFile | None = None,
-        check_config: Callable[[], object] | None = None,
+        check_config: Callable[[], Callable[[], object]] | None = None,
         config_adopted: Callable[[Config], object] | None = None,
         reopen_logs: Callable[[], object] | None = None,
     ) -> None:
@@ -100,7 +100,8 @@ class Arbiter:
         plugin_backends: runs plugins; None: they are like other processes, and can't run in the daemon.
         subreaper: this program is a daemon of its own, see BackendFactory.
         file: where `config` was read from, to be read again; None: it was made otherwise.
-        check_config: raises CircusError if a restart would find a configuration it can't use.
+        check_config: reads what a restart will use, on a thread, and returns what takes it over, to be called
+            on the loop. Both raise CircusError if it can't be used.
         config_adopted: told of the configuration in force when it has changed.
         reopen_logs: opens the log files of this program anew; called when all watchers are reloaded, or all
             output is.
@@ -309,22 +310,40 @@ class Arbiter:
             self._stopping.add_done_callback(lambda _: self._task(self._end()))
         return asyncio.shield(self._stopping)
 
+    async def prepare_restart(self) -> None:
+        """Read the configuration that a restart will use, off the loop: a file may be slow, or a pipe.
+
+        Raises:
+            CircusError: it can't be used, or the arbiter is about to end for good; nothing is done.
+        """
+        if self._check_config is None:
+            return
+        self._refuse_restart_at_the_end()
+        try:
+            take_over = await self._workers.run(self._check_config, timeout=READING)
+        except TimeoutError:
+            raise ConfigError(f"the configuration could not be read within {READING:g} s") from None
+        self._refuse_restart_at_the_end()
+        take_over()
+
     def request_restart(self) -> asyncio.Future[Any]:
-        """Begin the end, to be made anew from the configuration file.
+        """Begin the end, to be made anew from what prepare_restart() has found.
 
         An arbiter without a file restarts its watchers instead.
 
         Raises:
-            CircusError: the file can't be used, or it is about to end for good; nothing is done.
+            CommandError: it is about to end for good; nothing is done.
         """
         if self._check_config is None:
             return self.restart_watchers()
-        if self._stopping is not None and not self.is_restarting:
-            raise CommandError("it can't be restarted: the arbiter is about to end")
-        self._check_config()
+        self._refuse_restart_at_the_end()
         stopping = self.request_stop()
         self.is_restarting = True
         return stopping
+
+    def _refuse_restart_at_the_end(self) -> None:
+        if self._stopping is not None and not self.is_restarting:
+            raise CommandError("it can't be restarted: the arbiter is about to end")
 
     def publish(self, event: events.Event) -> None:
         """Tell everyone; never raises."""

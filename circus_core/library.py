@@ -111,7 +111,7 @@ class EmbeddedArbiter(Arbiter):
         if result.config is None:
             raise AssertionError("a file without errors gives a configuration")
         if is_remade:
-            options["check_config"] = lambda: raise_errors(file.read().problems)
+            options["check_config"] = lambda: _check_again(file)
         return cls(result.config, plugins=hooks, file=file, **options)
 
     def start(self) -> Awaitable[None] | None:
@@ -391,6 +391,11 @@ def _commands(drivers: Drivers) -> Callable[[str], Command[Any, Any]]:
         return command
 
     return find
+
+
+def _check_again(file: ConfigFile) -> Callable[[], None]:
+    raise_errors(file.read().problems)
+    return lambda: None
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

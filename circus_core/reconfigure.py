@@ -33,14 +33,16 @@ from circus_core.states import WatcherState
 from circus_core.watcher import Streams, Watcher
 from circus_core.workers import Workers
 
-__all__ = ["Hands", "Outlook", "Reconfiguration", "Reload", "refusal"]
+__all__ = ["READING", "Hands", "Outlook", "Reconfiguration", "Reload", "refusal"]
 
 log = logging.getLogger("circus")
 
 _FEW: Final = 3
 """So many watchers may always vanish from a file that has others left; see refusal()."""
 
-_READING: Final = 60.0  # seconds; a file may be a pipe that nobody writes to
+READING: Final = 60.0
+"""Seconds that reading a configuration may take: a file may be a pipe that nobody writes to."""
+
 
 _NO_FILE: Final = (
     "this arbiter was not made from a file: there is nothing to read again; use set, add and rm to change it"
@@ -197,9 +199,9 @@ class Reconfiguration:
 
     async def _read(self, file: ConfigFile) -> LoadResult:
         try:
-            return await self._workers.run(file.read, timeout=_READING)
+            return await self._workers.run(file.read, timeout=READING)
         except TimeoutError:
-            raise ConfigError(f"{file.path}: it could not be read within {_READING:g} s") from None
+            raise ConfigError(f"{file.path}: it could not be read within {READING:g} s") from None
 
     async def _prepare(self, plan: ConfigPlan) -> _Prepared:
         """Make all that may fail; what was made is closed again if something does."""

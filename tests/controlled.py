@@ -333,6 +333,10 @@ class FakeArbiter:
         self.told.append(("quit",))
         return self.later(None)
 
+    async def prepare_restart(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
     def request_restart(self) -> Awaitable[object]:
         self.told.append(("restart all",))
         return self.later(None)

@@ -190,7 +190,7 @@ class Daemon:
                 plugin_backends=plugins_with(self._drivers),
                 subreaper=True,
                 file=loaded.file,
-                check_config=lambda: self._prepare_restart(loaded),
+                check_config=lambda: self._check_restart(loaded),
                 config_adopted=self._adopt,
                 reopen_logs=reopen_log_files,
             )
@@ -206,15 +206,16 @@ class Daemon:
             logging.getLogger().setLevel(config.arbiter.loglevel.upper())
             self._logs = _logs(config.arbiter)
 
-    def _prepare_restart(self, current: _Loaded) -> None:
-        """Read the file again and make sure of its log and pid file.
-
-        Raises:
-            CircusError: it can't be used; all is as before.
+    def _check_restart(self, current: _Loaded) -> Callable[[], None]:
+        """Read the file again, on a thread; what is returned makes sure of its log and pid file, on the loop.
 
         What was read now is what the restart uses, whatever becomes of the file until all have stopped.
         """
         following = self._load()
+        return lambda: self._prepare_restart(current, following)
+
+    def _prepare_restart(self, current: _Loaded, following: _Loaded) -> None:
+        """Make sure of the log and the pid file; raises CircusError, and all is as before."""
         self._hold_pidfile(following.arbiter.pidfile)
         try:
             self._open_logs(following.arbiter)

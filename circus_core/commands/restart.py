@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from circus_core.commands.arguments import Word
+from circus_core.commands.changed import Changed
 from circus_core.commands.changing import Change, ChangeRequest
 from circus_core.commands.command import MATCH, WAITING
 from circus_core.commands.selection import Selection
@@ -32,6 +33,11 @@ class Restart(Change[ChangeRequest]):
 
     def parse(self, properties: Properties) -> ChangeRequest:
         return ChangeRequest(Selection.parse(properties), properties.boolean("waiting"))
+
+    async def execute(self, arbiter: ControlledArbiter, request: ChangeRequest) -> Changed:
+        if request.selection.pattern is None:
+            await arbiter.prepare_restart()
+        return await super().execute(arbiter, request)
 
     def change_one(self, watcher: ControlledWatcher, request: ChangeRequest) -> Awaitable[Changes]:
         return watcher.restart()

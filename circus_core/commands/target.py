@@ -164,8 +164,11 @@ class ControlledArbiter(Protocol):
     def request_stop(self) -> Awaitable[object]:
         """Begin the shutdown; resolves when all processes have ended, while the endpoints are still open."""
 
+    async def prepare_restart(self) -> None:
+        """Read the configuration file for request_restart(); raises CircusError: it can't be used."""
+
     def request_restart(self) -> Awaitable[object]:
-        """Begin a restart in place from the configuration file; resolves as `request_stop` does."""
+        """Begin a restart in place from what was prepared; resolves as `request_stop` does."""
 
     def plan_config(self) -> Awaitable[Outlook]:
         """Say what reload_config() would do; raises CircusError as that does."""

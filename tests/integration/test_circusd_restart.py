@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,23 @@ def test_the_process_and_its_pid_file_stay_and_the_rest_is_new(runs: Runs) -> No
     with socket.create_connection(("127.0.0.1", port)):
         pass
     assert (runs.folder / "log").read_text().count(f"Starting master on pid {pid}") == 2
+    end(runs)
+
+
+def test_the_daemon_answers_while_its_file_is_read(runs: Runs) -> None:
+    start(runs)
+    path = runs.folder / "circus.ini"
+    text = path.read_text()
+    path.unlink()
+    os.mkfifo(path)  # read until somebody has written to it
+    with runs.client() as client, ThreadPoolExecutor() as pool:
+        restarted = pool.submit(ask, runs, "restart")
+        with path.open("w") as pipe:  # waits until it is being read
+            assert client.send("status", name="sleeper")["status"] == "active"
+            pipe.write(text)
+        assert restarted.result(DEADLINE)["status"] == "ok"
+    log = runs.folder / "log"
+    until(lambda: log.read_text().count("sleeper started") == 2, lambda: runs.said() + log.read_text())
     end(runs)
 
 
