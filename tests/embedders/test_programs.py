@@ -26,10 +26,10 @@ def test_a_program_written_for_circus_does_its_work(script: str, tmp_path: Path)
     if not can_isolate():
         pytest.skip("this system lets us make no namespaces")
     words = isolated(str(HELD.programs / "python"), "-m", f"{programs.__name__}.{script}")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     log = tmp_path / "log"
     # A short name: programs put socket files below it, whose paths may have 107 bytes.
     with log.open("wb") as output, tempfile.TemporaryDirectory(prefix="circus-") as folder:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TMPDIR": folder}
         done = subprocess.run(
             words,
             cwd=folder,

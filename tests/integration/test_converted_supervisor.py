@@ -219,7 +219,9 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-ENVIRONMENT = {**os.environ, "FROM_OUTSIDE": "from outside; $X"}
+def _environment(folder: Path) -> dict[str, str]:
+    """That of both; Supervisor leaves logs of its processes in TMPDIR."""
+    return {**os.environ, "FROM_OUTSIDE": "from outside; $X", "TMPDIR": str(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +229,7 @@ def under_supervisor(folder: Path) -> tuple[dict[str, Any], dict[str, list[str]]
     with _records(folder) as records:
         with subprocess.Popen(
             [*_in(folder), SUPERVISORD, "-n", "-c", folder / "supervisord.conf"],
-            env=ENVIRONMENT,
+            env=_environment(folder),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as supervisord:
@@ -246,7 +248,8 @@ def under_circusd(
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     text = _converted(folder)
     with _records(folder) as records:
-        with Daemon(tmp_path_factory.mktemp("circusd"), text, env=ENVIRONMENT, command=_in(folder)) as daemon:
+        own, env = tmp_path_factory.mktemp("circusd"), _environment(folder)
+        with Daemon(own, text, env=env, command=_in(folder)) as daemon:
             until(records.are_complete, daemon.log, 60)
             shape = records.shape()
             for name in ONCE:
@@ -275,7 +278,7 @@ def _signals(records: Records) -> dict[str, list[str]]:
 
 def _converted(folder: Path) -> str:
     words = [sys.executable, "-m", "circus_core.cli.circusctl", "convert", str(folder / "supervisord.conf")]
-    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT)
+    done = subprocess.run(words, capture_output=True, text=True, env=_environment(folder))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
