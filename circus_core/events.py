@@ -8,10 +8,9 @@ those of Circus 0.19, all others are new. Times are seconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, ClassVar
 
-from circus_core.records import dataclass
+from circus_core.records import dataclass, fields
 
 __all__ = [
     "Added",

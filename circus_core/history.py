@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import field
 from typing import Final
 
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["Exit", "Failure", "History"]
 

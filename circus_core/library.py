@@ -8,7 +8,6 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -29,6 +28,7 @@ from circus_core.observed import Worker
 from circus_core.plugin_watcher import IN_PROCESS
 from circus_core.plugins import plugin_manager
 from circus_core.process import Process
+from circus_core.records import replace
 from circus_core.spawning import StandardStreams, spawn_request
 from circus_core.states import ProcessState
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +27,7 @@ from circus_core.drivers import Drivers, missing_extras
 from circus_core.errors import CircusError, ConfigError, DriverError, PluginError
 from circus_core.hooks import Hooks
 from circus_core.plugins import HookPlugins, plugin_manager
+from circus_core.records import replace
 from circus_core.section_hooks import hook_complaints
 
 __all__ = [

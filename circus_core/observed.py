@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from itertools import count
 from typing import Final
 
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 from circus_core.states import (
     ProcessEvent,
     ProcessState,

@@ -7,13 +7,13 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from circus_core.access.keys import FOLDER_VARIABLE, key_folder
 from circus_core.backends import SpawnRequest
 from circus_core.config.model import ArbiterConfig, PluginConfig, WatcherConfig
 from circus_core.config.units import BOOL, to_text
+from circus_core.records import replace
 
 __all__ = [
     "ALIVE",

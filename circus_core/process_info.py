@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Final
 
 from circus_core.amounts import size_text, time_text
 from circus_core.process_table import ProcessTable, Sample, read_processes
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["NO_PROCESS", "NO_READINGS", "Measured", "Reading", "Readings", "measure"]
 

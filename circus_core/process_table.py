@@ -10,13 +10,12 @@ import pwd
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field
 from typing import Final
 
 import psutil
 
 from circus_core.proc_files import all_stats, command, is_hidden, name_of, number, parent, read
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["ProcessTable", "Sample", "Usage", "read_children", "read_processes", "read_usage"]
 

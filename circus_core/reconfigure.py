@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import field, replace
 from typing import Any, Final
 
 from circus_core.config.check import CheckReport
@@ -26,7 +25,7 @@ from circus_core.errors import CommandError, ConfigError, SocketError, SpawnErro
 from circus_core.hooks import Hooks
 from circus_core.loading import ConfigFile
 from circus_core.plugin_watcher import plugin_command
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field, replace
 from circus_core.section_hooks import check_hooks
 from circus_core.sockets import CircusSocket, Sockets
 from circus_core.states import WatcherState

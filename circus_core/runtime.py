@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import field
 
 from circus_core.backends import Backend
 from circus_core.clock import Clock
 from circus_core.events import Publish
 from circus_core.hooks import Hooks
 from circus_core.output.outlets import WatcherOutput
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 from circus_core.sockets import Sockets
 from circus_core.turns import Turns
 from circus_core.views import WatcherView

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import lru_cache
 
 from circus_core.accounts import to_gid, to_uid
@@ -13,7 +12,7 @@ from circus_core.backends import SpawnRequest
 from circus_core.config.model import WatcherConfig
 from circus_core.config.substitute import expand, named_sockets, spawn_variables
 from circus_core.errors import SocketError, SpawnError
-from circus_core.records import dataclass
+from circus_core.records import dataclass, replace
 from circus_core.sockets import CircusSocket, Sockets
 
 __all__ = ["StandardStreams", "lent_sockets", "named_sockets", "spawn_request", "used_sockets"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import Protocol
 
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["Backend", "BackendFactory", "Child", "ExitCallback", "SpawnRequest"]
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Any, Final
 
 from circus_core.cli.command_line import PROGRAM_FLAGS, PROGRAM_VALUES
@@ -15,7 +14,7 @@ from circus_core.cli.live import Live
 from circus_core.commands.arguments import Argument, Option, Switch, Word
 from circus_core.commands.command import Command
 from circus_core.errors import CircusError
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["KINDS", "Candidate", "Completer"]
 

@@ -12,7 +12,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final
 
 from circus_core.arbiter import Arbiter
@@ -30,7 +29,7 @@ from circus_core.errors import CircusError, EndpointError, SocketError
 from circus_core.library import control_with, plugins_with
 from circus_core.loading import ConfigFile
 from circus_core.plugins import HookPlugins, plugin_manager
-from circus_core.records import dataclass
+from circus_core.records import dataclass, replace
 
 __all__ = ["Daemon"]
 

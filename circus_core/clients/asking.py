@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from circus_core import wire
 from circus_core.clients.channel import reachable
 from circus_core.errors import CallError, RefusedError, WireCode
-from circus_core.records import dataclass
+from circus_core.records import dataclass, replace
 
 if TYPE_CHECKING:
     from circus_core.commands.command import Command, Result

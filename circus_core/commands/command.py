@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Protocol, Self, TypeVar
 
 from circus_core.commands.arguments import Argument, Option, Switch
 from circus_core.commands.properties import Properties
 from circus_core.errors import MessageError, RefusedError
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 if TYPE_CHECKING:
     from circus_core.commands.target import ControlledArbiter

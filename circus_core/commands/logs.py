@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
@@ -13,7 +12,7 @@ from circus_core.commands.log_lines import LogLines
 from circus_core.commands.selection import SAFE_MATCH, Selection
 from circus_core.errors import CallError, MessageError, RefusedError, WireCode
 from circus_core.output.tail import Line, Reading
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Any, Final, Self
 
 from circus_core.commands.command import Result
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["Planned"]
 

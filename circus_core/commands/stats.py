@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core.commands.arguments import Switch, Word, integer
 from circus_core.commands.command import Command, Result
 from circus_core.commands.info_lines import ENDED, child_lines, info_line
 from circus_core.commands.selection import SAFE_MATCH, Selection
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 if TYPE_CHECKING:
     from circus_core.commands.properties import Properties

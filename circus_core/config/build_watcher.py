@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.rules import check_watcher
 from circus_core.config.substitute import Scope
 from circus_core.config.units import to_text
+from circus_core.records import replace
 
 __all__ = ["build_watcher", "is_watcher_key", "watcher_environment", "watcher_fields"]
 

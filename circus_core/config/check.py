@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from typing import Any, Self
 from circus_core.config.load import LoadResult, load
 from circus_core.config.model import Config
 from circus_core.config.problems import Level, Problem
-from circus_core.records import dataclass
+from circus_core.records import dataclass, fields
 
 __all__ = ["CheckReport", "check", "to_plain"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
 from typing import Any, Final
 
 from circus_core.config.environment import Daemon, Virtualenv, find_virtualenv
@@ -14,7 +13,7 @@ from circus_core.config.problems import Level, Place, Report
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.substitute import Scope, expand_env, paths
 from circus_core.config.units import Kind, to_text
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["FAILED", "Context", "convert", "free_value", "refuse", "resolve"]
 

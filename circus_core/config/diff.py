@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import fields, replace
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -18,7 +17,7 @@ from circus_core.config.model import (
 from circus_core.config.options import Effect, Table
 from circus_core.config.substitute import expand, named_sockets, spawn_variables
 from circus_core.errors import ConfigError
-from circus_core.records import dataclass
+from circus_core.records import dataclass, fields, replace
 
 __all__ = ["ArbiterStep", "ConfigPlan", "Consequence", "RunPlugin", "SocketStep", "WatcherStep", "diff"]
 

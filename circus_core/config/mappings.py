@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -29,6 +28,7 @@ from circus_core.config.problems import Report, raise_errors
 from circus_core.config.raw import RawSection, RawValue
 from circus_core.config.rules import check_watcher
 from circus_core.errors import ConfigError
+from circus_core.records import replace
 
 __all__ = [
     "arbiter_from_mapping",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = [
     "ArbiterConfig",

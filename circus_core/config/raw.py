@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from circus_core.config.problems import Place, Problem, Report
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["RawFile", "RawSection", "RawValue", "Reader", "Sections", "merge"]
 

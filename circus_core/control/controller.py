@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import zmq
@@ -21,6 +20,7 @@ from circus_core.control.endpoints import ControlEndpoints, KeptEndpoints
 from circus_core.errors import CommandError, EndpointError
 from circus_core.events import Event, EventsDropped
 from circus_core.own_task import Starter
+from circus_core.records import replace
 
 __all__ = ["Controller"]
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import field
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -17,7 +16,7 @@ from circus_core.errors import ConfigError, SpawnError
 from circus_core.output.pipes import OutputPipe, Redirector
 from circus_core.output.sinks import Sink, SinkRunner, TellTrouble, build_sink, reason_of
 from circus_core.output.tail import Tail
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 from circus_core.spawning import StandardStreams
 
 __all__ = ["StreamSource", "WatcherOutput"]

@@ -10,7 +10,6 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import field
 from functools import partial
 from typing import Any, Final, Protocol, cast
 
@@ -20,7 +19,7 @@ from circus_core.errors import BusyError, ConfigError, DriverError
 from circus_core.events import Event, OutputDropped, OutputHeld, OutputResumed
 from circus_core.output.lane import Lane
 from circus_core.output.taking import TakingSink, Turn
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 from circus_core.workers import Workers
 
 __all__ = ["HeldPipe", "Sink", "SinkRunner", "TellTrouble", "build_sink", "reason_of"]

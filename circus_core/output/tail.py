@@ -10,10 +10,9 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
 from typing import Final, NamedTuple, Self
 
-from circus_core.records import dataclass
+from circus_core.records import dataclass, field
 
 __all__ = ["LINE_LIMIT", "Line", "Listener", "Origin", "Reading", "Tail", "Tails"]
 

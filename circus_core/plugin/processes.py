@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from circus_core import events
 from circus_core.backends import Backend, Child, ExitCallback, SpawnRequest
@@ -16,6 +15,7 @@ from circus_core.clock import Clock
 from circus_core.errors import SpawnError
 from circus_core.plugin.lifesign import SIGNS_PER_TIMEOUT, Vigil
 from circus_core.plugin_watcher import HANG_VARIABLE, LIFE_VARIABLE, READY, watcher_of
+from circus_core.records import replace
 
 __all__ = ["PluginProcesses"]
 

@@ -167,6 +167,32 @@ def test_it_can_derive_from_one_of_the_standard_library() -> None:
         base("a").name = "b"  # it is as frozen as before
 
 
+def test_fields_and_replace_serve_classes_of_both_kinds() -> None:
+    @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+    class Space(Point):
+        kind: ClassVar[str] = "space"
+        z: int = 0
+
+    class Plain(Space):
+        pass
+
+    for each in (Space, Plain, Plain(x=1)):
+        assert [field.name for field in records.fields(each)] == ["x", "y", "z"]
+    assert records.replace(Plain(x=1), z=2) == Plain(x=1, z=2)
+    assert [field.name for field in records.fields(Point(1))] == ["x", "y"]
+    assert records.replace(Point(1), y=5) == Point(1, 5)
+    with pytest.raises(TypeError, match="has no fields"):
+        records.fields(3)  # type: ignore[arg-type]
+
+
+def test_a_default_that_all_objects_would_share_is_refused() -> None:
+    with pytest.raises(ValueError, match="the default of 'tags' can be changed: use default_factory"):
+
+        @records.dataclass(slots=True)
+        class Shared:
+            tags: list[str] = []  # noqa: RUF012
+
+
 def test_the_kernel_makes_no_dataclass_in_the_slow_way() -> None:
     """Each costs 0.4 ms of every start; what is not loaded then may do as it likes."""
     kernel = Path(records.__file__).parent
