@@ -124,10 +124,11 @@ class WatcherOutput:
             for runner in (*self._runners.values(), *replaced):
                 self._close_later(runner)
 
-    def _close_later(self, runner: SinkRunner) -> None:
+    def _close_later(self, runner: SinkRunner) -> asyncio.Task[bool]:
         task = asyncio.get_running_loop().create_task(self._see_closed(runner, runner.close()))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        return task
 
     async def _see_closed(self, runner: SinkRunner, closing: Coroutine[Any, Any, bool]) -> bool:
         is_done = await closing
@@ -211,7 +212,7 @@ class WatcherOutput:
                 self._succeed(old[name], runner)
         for name, runner in old.items():
             if name in self._runners:
-                self._close_later(runner)
+                self._runners[name].follow(self._close_later(runner))
             elif _is_merged(self.config) and "stdout" in self._runners:
                 self.redirector.redirect(runner, self._runners["stdout"])
                 self._close_later(runner)

@@ -132,7 +132,7 @@ class OutputPipe:
 
     def hand_over(self) -> None:
         """Queue what is there now, even without room for it: the sink is about to be closed."""
-        if self.is_closed or self._turn is not None:
+        if self.is_closed or not self._leaves_turn():
             return
         self.runner.forget(self)
         self._is_held = False
@@ -140,6 +140,19 @@ class OutputPipe:
             self._begin_turn()
         else:
             self._read_turn(needs_room=False)
+
+    def _leaves_turn(self) -> bool:
+        """Have nothing to do with a turn any more; one that is under way may have seen the pipe empty."""
+        turn = self._turn
+        if turn is not None and not turn.revoke():
+            try:
+                self._fd = os.dup(self._fd)
+            except OSError as error:
+                log.error("can't take the last %s of process %d: %s", self.name, self.pid, reason_of(error))
+                return False
+            turn.close(at_once=False)
+        self._turn = None
+        return True
 
     def redirect(self, runner: SinkRunner) -> None:
         """Deliver to another runner what is read from now on."""
@@ -224,10 +237,11 @@ class OutputPipe:
         )
 
     def _turn_is_over(self, turn: Turn) -> None:
+        if not self.is_closed:
+            self._show(turn)
         if turn is not self._turn:
-            return  # this pipe was closed or redirected meanwhile
+            return  # this pipe was closed, redirected or handed over meanwhile
         self._turn = None
-        self._show(turn)
         self._is_misread = turn.has_failed
         if turn.is_over:
             self.close()

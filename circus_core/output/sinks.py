@@ -201,6 +201,8 @@ class SinkRunner:
         self._with_gap: set[HeldPipe] = set()  # pipes of which something was dropped since there was no room
         self._is_running = False
         self._is_closed = False
+        self._closes = 0  # how often it was closed
+        self._waits_for: asyncio.Future[bool] | None = None  # the close of the sink before this one
         self._gives_up = False
         self._retry: asyncio.TimerHandle | None = None
         self._next_look: asyncio.TimerHandle | None = None
@@ -237,6 +239,15 @@ class SinkRunner:
             self.problem = ""
         self._is_closed = self._gives_up = False
         self._call_optional("open")
+
+    def follow(self, closing: asyncio.Future[bool]) -> None:
+        """Call the sink only when the one before it was closed, or given up: what came first goes first."""
+        self._waits_for = closing
+        closing.add_done_callback(self._go_on)
+
+    def _go_on(self, _: asyncio.Future[bool]) -> None:
+        self._waits_for = None
+        self._work()
 
     def feed(self, chunk: dict[str, Any]) -> None:
         """Queue one chunk. It is up to the caller not to read on while is_full."""
@@ -311,17 +322,19 @@ class SinkRunner:
             timeout: seconds; then what the sink does not take is dropped, counted and logged.
 
         Returns:
-            A coroutine to await. It gives False if something was dropped or the sink is stuck in a call.
+            A coroutine to await. It gives False if something was dropped or the sink is stuck in a call,
+            unless it was opened again meanwhile.
         """
         if not self._is_closed:
             self._is_closed = True
+            self._closes += 1
             self._call_optional("close")
-        return self._closed(timeout)
+        return self._closed(timeout, self._closes)
 
-    async def _closed(self, timeout: float) -> bool:
+    async def _closed(self, timeout: float, number: int) -> bool:
         if self.problem and not self._has_output():
             timeout = 0.0  # it could never be opened, and nothing would be lost
-        if await self.flush(timeout=timeout) or not self._is_closed:
+        if await self.flush(timeout=timeout) or self._was_opened_after(number):
             return True  # delivered, or opened again meanwhile: then nothing is given up
         before = self.dropped_bytes
         self._give_up()
@@ -337,7 +350,11 @@ class SinkRunner:
         )
         if self.dropped_bytes > before:
             self._tell_dropped(self.dropped_bytes - before, self.problem or "it did not take them in time")
-        return False
+        return self._was_opened_after(number)
+
+    def _was_opened_after(self, number: int) -> bool:
+        """Tell whether it was opened after it was closed so many times; it may be closed again."""
+        return not self._is_closed or self._closes != number
 
     def _has_output(self) -> bool:
         return any(job.is_output for job in (*self._batch, *self._queue))
@@ -369,9 +386,9 @@ class SinkRunner:
             self._loop.call_soon(self._work)  # so that what comes together makes one batch
 
     def _work(self) -> None:
-        """Send the next batch to a worker, unless one is under way or a failed one waits for its time."""
+        """Send the next batch to a worker, unless one is under way or has to wait for its time."""
         self._is_called = False
-        if self._is_running or self._retry is not None or self.is_idle:
+        if self._is_running or self._retry is not None or self._waits_for is not None or self.is_idle:
             return
         if not self._batch:
             self._batch = self._next_batch()

@@ -107,10 +107,13 @@ class Turn:
             self._is_revoked = True
             return not self._is_running
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = True) -> None:
         """Revoke it and close its descriptor.
 
-        While a thread is at it the number is kept for something empty, until the sink lets go of it.
+        While a thread is at it the number is kept, until the sink lets go of it, for something empty.
+
+        Args:
+            at_once: False: a thread that is at it may take what is there.
         """
         with self._lock:
             self._is_revoked = True
@@ -118,6 +121,8 @@ class Turn:
                 os.close(self._fd)
                 return
             self._closes = True
+            if not at_once:
+                return
             nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             os.dup2(nothing, self._fd, inheritable=False)
             os.close(nothing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,46 @@ def test_an_output_that_was_closed_goes_to_its_stream_when_that_is_taken_back() 
             await _until(lambda: stream.taken)
 
     asyncio.run(main())
+
+
+class Gated:
+    """A stream that keeps what it gets in a list that others share, once its gate is open."""
+
+    def __init__(self, kept: list[bytes], gate: threading.Event) -> None:
+        self.is_called = threading.Event()
+        self._kept = kept
+        self._gate = gate
+
+    def __call__(self, chunk: Mapping[str, Any]) -> None:
+        self.is_called.set()
+        self._gate.wait(DEADLINE)
+        self._kept.append(chunk["data"])
+
+
+def test_a_stream_that_takes_the_place_of_a_slow_one_comes_after_it(tmp_path: Path) -> None:
+    count = f"n=0; while :; do n=$((n+1)); echo $n; echo $n > {tmp_path}/n; sleep 0.02; done"
+    kept: list[bytes] = []
+    is_open, gate = threading.Event(), threading.Event()
+    is_open.set()
+    (tmp_path / "n").touch()
+    slow, quick = Gated(kept, gate), Gated(kept, is_open)
+
+    async def main() -> None:
+        section = {"name": "w", "cmd": "sh", "args": ["-c", count], "stdout_stream": {"stream": slow}}
+        async with get_arbiter([section], with_endpoints=False) as arbiter:
+            watcher = arbiter.get_watcher("w")
+            await watcher.start()
+            await _until(slow.is_called.is_set)
+            before = int((tmp_path / "n").read_text() or 0)
+            await asyncio.wait_for(watcher.set_options({"stdout_stream": {"stream": quick}}), DEADLINE)
+            await _until(lambda: int((tmp_path / "n").read_text() or 0) > before + 10)
+            gate.set()
+            await _until(lambda: b"".join(kept).count(b"\n") > before + 10)
+            await asyncio.wait_for(watcher.stop(), DEADLINE)
+
+    asyncio.run(main())
+    numbers = [int(line) for line in b"".join(kept).splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_a_stream_that_was_taken_away_is_closed_when_the_watcher_stops() -> None:

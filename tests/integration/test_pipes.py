@@ -20,6 +20,7 @@ import pytest
 from circus_core.errors import SpawnError
 from circus_core.output.pipes import READ_SIZE, OutputPipe, Redirector
 from circus_core.output.sinks import QUEUE_LIMIT, SinkRunner
+from circus_core.output.tail import Tails
 from circus_core.workers import Workers
 from circus_streams import FileStream
 
@@ -400,6 +401,45 @@ class TestTrouble:
 
         assert asyncio.run(scenario()) == (["chunk 3", "chunk 5"], 0)
 
+    def test_a_close_that_a_later_one_has_followed_gives_nothing_up(self) -> None:
+        async def scenario() -> tuple[list[str], int]:
+            sink, gate = Recorder(), threading.Event()
+
+            def gated(chunk: Chunk) -> None:
+                gate.wait(DEADLINE)
+                sink(chunk)
+
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(gated, label="w")
+                runner.feed({"data": b"old"})
+                first = asyncio.create_task(runner.close(timeout=0.1))
+                runner.open()
+                runner.feed({"data": b"newer"})
+                last = asyncio.create_task(runner.close(timeout=DEADLINE))
+                assert await first
+                gate.set()
+                assert await last
+            return sink.calls, runner.dropped_bytes
+
+        assert asyncio.run(scenario()) == (["chunk 3", "chunk 5"], 0)
+
+    def test_a_close_that_gave_up_says_nothing_of_a_sink_that_was_opened_again(self) -> None:
+        async def scenario() -> int:
+            gate = threading.Event()
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(lambda _: gate.wait(DEADLINE), label="w")
+                for _ in range(3):
+                    runner.feed({"data": b"x" * 100_000})
+                closing = asyncio.create_task(runner.close(timeout=0.1))
+                await _until(lambda: runner.dropped_bytes > 0)
+                runner.open()
+                assert await closing  # else the pipes of those that run now would be closed
+                gate.set()
+                assert await runner.close(timeout=DEADLINE)
+                return runner.dropped_bytes
+
+        assert asyncio.run(scenario()) == 200_000
+
     def test_closing_leaves_a_stuck_sink_behind(self) -> None:
         async def scenario() -> None:
             gate, closed = threading.Event(), threading.Event()
@@ -577,6 +617,53 @@ class TestPipes:
             return sink.data()
 
         assert asyncio.run(scenario()) == b"".join(b"%06d\n" % n for n in range(lines))
+
+    def test_a_sink_that_is_closed_in_the_middle_of_a_turn_gets_what_is_in_the_pipe(self) -> None:
+        @dataclass
+        class Reading(Recorder):
+            has_begun: threading.Event = field(default_factory=threading.Event)
+            goes_on: threading.Event = field(default_factory=threading.Event)
+            read: bytes = b""
+
+            def take(self, fd: int, labels: Mapping[str, Any]) -> bytes:
+                try:
+                    data = os.read(fd, READ_SIZE)
+                except BlockingIOError:
+                    self.has_begun.set()
+                    self.goes_on.wait(DEADLINE)
+                    raise
+                self.read += data
+                return data
+
+            def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
+                return b""
+
+        async def scenario() -> tuple[bytes, list[tuple[str, bytes]]]:
+            sink, tails = Reading(), Tails()
+            tail = tails.make(100_000, 0)
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(sink, label="w")
+                runner.open()
+                ours, theirs = stage.redirector.open_pipe()
+                pipe = stage.redirector.attach(
+                    ours, runner, pid=1, name="stdout", watcher="w", wid=1, tail=tail
+                )
+                os.write(theirs, b"first\n")
+                await asyncio.to_thread(sink.has_begun.wait, DEADLINE)
+                os.write(theirs, b"last words\n")
+                os.close(theirs)
+                pipe.hand_over()
+                closing = runner.close(timeout=DEADLINE)
+                sink.goes_on.set()
+                assert await closing
+                assert runner.dropped_bytes == 0
+                assert sink.calls == ["open", "close"]
+                await _until(lambda: pipe.is_closed)
+            return sink.read, [(line.origin.stream, line.data) for line in tail.read().lines]
+
+        read, shown = asyncio.run(scenario())
+        assert read == b"first\nlast words\n"
+        assert shown == [("stdout", b"first"), ("stdout", b"last words")]
 
     def test_a_pipe_can_be_redirected_even_while_it_is_held_back(self) -> None:
         code = "import os\nfor n in range(100_000): os.write(1, b'%06d\\n' % n)"
