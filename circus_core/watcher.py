@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -46,12 +45,13 @@ from circus_core.plan import (
     wanted,
 )
 from circus_core.process import Process, signal_all
+from circus_core.records import replace
 from circus_core.runtime import Runtime
 from circus_core.section_hooks import check_hooks
 from circus_core.shown_options import options_as_shown, replaces_processes
 from circus_core.sockets import ConnectionWatch
 from circus_core.spawning import named_sockets, used_sockets
-from circus_core.states import WatcherEvent, WatcherState
+from circus_core.states import ProcessState, WatcherEvent, WatcherState
 
 __all__ = ["Changes", "Streams", "Watcher"]
 
@@ -412,8 +412,11 @@ class Watcher:
         return self.stop()
 
     def abandon(self) -> None:
-        """Care no more: what runs goes on, and what ends is not replaced."""
+        """Care no more: what runs goes on, what ends is not replaced, and what is about to start does not."""
         self.stops += 1
+        for worker in list(self._seen.workers.values()):
+            if worker.state is ProcessState.PENDING:
+                self._crew.stop(worker)
         self._is_over = True
         if self._next_look is not None:
             self._next_look.cancel()
