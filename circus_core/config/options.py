@@ -439,7 +439,8 @@ _PLUGIN: Final = (
         "hang_timeout",
         seconds(),
         60.0,
-        "A plugin whose loop does not turn for so long hangs: it is killed and started again; 0: never.",
+        "A plugin whose loop does not turn for so long hangs: it is killed and started again; 0: never. "
+        "A start may take 60 seconds all the same.",
         unit="seconds",
         since=_NEW,
     ),

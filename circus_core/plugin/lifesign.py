@@ -12,6 +12,10 @@ SIGNS_PER_TIMEOUT: Final = 4
 """How often life is to be shown within the time after which its absence counts."""
 
 
+START: Final = 60.0
+"""Seconds that a start may take, however short a silence may be afterwards: imports and machines are slow."""
+
+
 class Vigil:
     """Waits for signs of life, on the loop. The timer is set anew only when it is over, not at each sign.
 
@@ -20,25 +24,36 @@ class Vigil:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, timeout: float, on_silence: Callable[[float], object]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        timeout: float,
+        start: float = START,
+        on_silence: Callable[[float], object],
     ) -> None:
         """Begin.
 
         Args:
             timeout: seconds without a sign.
+            start: seconds until the first one, if that is more.
             on_silence: called once with the seconds of silence, and the vigil is over.
         """
         self._loop = loop
         self._last_chance = timeout / SIGNS_PER_TIMEOUT
         self._patience = timeout - self._last_chance
+        self._start = max(0.0, start - timeout)  # beyond that, until the first sign
         self._on_silence = on_silence
-        self._last = loop.time()
+        self._last = loop.time() + self._start
         self._is_doubted = False
         self._timer = self._wait_until(self._last + self._patience)
 
     def sign(self) -> None:
         """It lives. From the thread of the loop."""
         self._last = self._loop.time()
+        if self._start:
+            self._start, self._is_doubted = 0.0, False
+            self._timer.cancel()
+            self._timer = self._wait_until(self._last + self._patience)
 
     def end(self) -> None:
         """Wait no more."""
@@ -54,7 +69,8 @@ class Vigil:
             self._is_doubted = False
             self._timer = self._wait_until(self._last + self._patience)
         elif self._is_doubted and now - self._due < self._last_chance / 2:
-            self._on_silence(now - self._last)
+            silent, self._start = now - self._last + self._start, 0.0
+            self._on_silence(silent)
         else:
             self._is_doubted = True
             self._timer = self._wait_until(now + self._last_chance)

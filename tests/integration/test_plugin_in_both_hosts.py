@@ -312,7 +312,7 @@ def test_one_that_never_gets_ready_is_tried_again_with_growing_pauses(run: Run, 
 
 @pytest.mark.parametrize("name", ["Spinner", "Sleeper"])
 def test_one_that_hangs_is_killed_with_a_reason(run: Run, says: Path, name: str) -> None:
-    plugin = run(name, hang_timeout=4)  # within which a slow machine starts it
+    plugin = run(name, hang_timeout=4)
     plugin.daemon.may_fail = True
     (hung,) = plugin.daemon.events.wait(plugin.name, "hung")
     assert hung.payload["reason"].startswith("no sign of life for")

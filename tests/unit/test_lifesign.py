@@ -43,10 +43,10 @@ class Loop:
         self.pass_to(instant)
 
 
-def _vigil(loop: Loop, timeout: float = 8.0) -> tuple[Vigil, list[float]]:
+def _vigil(loop: Loop, timeout: float = 8.0, start: float = 0.0) -> tuple[Vigil, list[float]]:
     silences: list[float] = []
     as_loop: asyncio.AbstractEventLoop = loop  # type: ignore[assignment]  # what it needs of one
-    return Vigil(as_loop, timeout=timeout, on_silence=silences.append), silences
+    return Vigil(as_loop, timeout=timeout, start=start, on_silence=silences.append), silences
 
 
 def test_silence_is_told_once_when_the_time_is_over() -> None:
@@ -68,6 +68,39 @@ def test_signs_in_time_are_enough() -> None:
     assert loop.timers == 1
     loop.pass_to(300)
     assert silences == [8.0]
+
+
+def test_a_start_may_take_longer_than_a_silence_afterwards() -> None:
+    loop = Loop()
+    vigil, silences = _vigil(loop, start=60)
+    loop.pass_to(59)
+    assert silences == []
+    vigil.sign()
+    loop.pass_to(66.9)
+    assert silences == []
+    assert loop.timers == 1
+    loop.pass_to(100)
+    assert silences == [8.0]
+
+
+def test_a_start_that_does_not_end_is_told_with_its_time() -> None:
+    loop = Loop()
+    vigil, silences = _vigil(loop, start=60)
+    loop.pass_to(59.9)
+    assert silences == []
+    loop.pass_to(200)
+    vigil.sign()  # the last one of who is about to be killed
+    loop.pass_to(300)
+    assert silences == [60.0]
+
+
+def test_a_start_may_take_as_long_as_a_silence() -> None:
+    loop = Loop()
+    _, silences = _vigil(loop, timeout=80, start=60)
+    loop.pass_to(79.9)
+    assert silences == []
+    loop.pass_to(200)
+    assert silences == [80.0]
 
 
 def test_a_sign_in_the_last_quarter_is_in_time() -> None:
