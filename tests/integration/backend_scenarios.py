@@ -295,11 +295,13 @@ async def ignored_sigchld(made: PosixBackend) -> dict[str, Any]:
 async def doubtful(made: PosixBackend) -> dict[str, Any]:
     """A dead child in a session of its own that nobody asks for is reaped after a while."""
     watcher = SignalWatcher(asyncio.get_running_loop(), {signal.SIGCHLD: made.reap_orphans})
-    forgotten = subprocess.Popen(["true"], start_new_session=True)
-    os.waitid(os.P_PID, forgotten.pid, os.WEXITED | os.WNOWAIT)
-    await exit_of(made, request("true"))
-    kept = forgotten.pid in descendants.own_children()
-    await until(lambda: forgotten.pid not in descendants.own_children(), descendants.DOUBT_SECONDS + DEADLINE)
+    doubt = descendants.DOUBT_SECONDS / 3
+    with patch("circus_core.backends.orphans.DOUBT_SECONDS", doubt):
+        forgotten = subprocess.Popen(["true"], start_new_session=True)
+        os.waitid(os.P_PID, forgotten.pid, os.WEXITED | os.WNOWAIT)
+        await exit_of(made, request("true"))
+        kept = forgotten.pid in descendants.own_children()
+        await until(lambda: forgotten.pid not in descendants.own_children(), doubt + DEADLINE)
     forgotten.returncode = 0
     watcher.close()
     return {"kept": kept}

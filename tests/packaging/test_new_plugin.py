@@ -63,6 +63,8 @@ class Desk:
         return f"[circus]\nendpoint = {control}\npubsub_endpoint = {events}\n\n{ini}"
 
     def quit(self) -> None:
+        if not (self.folder / "control").exists():
+            return  # circusctl would wait for somebody to come
         subprocess.run(
             [self.made.folder / "bin" / "circusctl", "quit", "--waiting"],
             env=self.environ,
