@@ -17,6 +17,7 @@ import zmq
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\0" + b"NULL".ljust(20, b"\0") + b"\0" * 32
 ASK = os.environ.get("ASK", '{"command": "incr", "properties": {"name": "sleeper"}, "id": 1}').encode()
 ENOUGH = 4096
+MORE, LONG, COMMAND = 1, 2, 4  # flags of a frame
 
 
 def connect(endpoint: str) -> socket.socket:
@@ -53,6 +54,18 @@ def everything(connection: socket.socket) -> bytes:
     return got
 
 
+def answer(connection: socket.socket) -> bytes:
+    """Read until a message is complete, or the other side closes, or says nothing for ten seconds."""
+    got = b""
+    while len(head := receive(connection, 2)) == 2:
+        if head[0] & LONG:
+            head += receive(connection, 7)
+        got += head + receive(connection, int.from_bytes(head[1:], "big"))
+        if not head[0] & (MORE | COMMAND):
+            break
+    return got
+
+
 def shake_hands(endpoint: str, hello: bytes) -> tuple[socket.socket, bytes]:
     """Connect, exchange greetings and hellos; returns the other side's hello, empty if it hung up."""
     connection = connect(endpoint)
@@ -80,7 +93,7 @@ def ask(endpoint: str, **properties: bytes) -> bytes:
         if b"READY" not in hello:
             return b""
         connection.sendall(message(ASK))
-        return everything(connection)
+        return answer(connection)
 
 
 def pretend(endpoint: str) -> bytes:
@@ -103,7 +116,7 @@ def half_close(endpoint: str) -> bytes:
     with connection, contextlib.suppress(OSError):
         connection.sendall(message(ASK))
         connection.shutdown(socket.SHUT_WR)
-        return everything(connection)
+        return answer(connection)
     return b""
 
 
