@@ -25,7 +25,7 @@ LONGEST_WAIT: Final = 60.0  # seconds
 REPLY_SIZE: Final = 64 * 1024
 """Characters of lines in a reply, as JSON, at which it ends; a single line has at most about 600 000."""
 
-_READ_SIZE: Final = 32 * 1024  # bytes of one tail that are looked at for a reply
+_READ_SIZE: Final = 64 * 1024  # bytes of all tails together that are looked at for a reply
 _LINE_SIZE: Final = 150  # characters of a line in a reply beside its message and its watcher
 _THE_END: Final = "circusd has ended"
 _WAIT: Final = 10.0  # seconds that circusctl lets the daemon wait for output
@@ -205,7 +205,8 @@ async def _read_when_there_is(arbiter: ControlledArbiter, request: LogsRequest) 
         watchers = request.selection.of(arbiter)
         with arbiter.tails.listening([watcher.tail for watcher in watchers], wake):
             result = _read(arbiter, request)
-            if result.lines or result.lost or result.has_ended or loop.time() >= end:
+            has_news = result.lines or result.lost or result.has_more or result.has_ended
+            if has_news or loop.time() >= end:
                 arbiter.tails.answered(loop.time())
                 return result
             await asyncio.wait([arrival], timeout=end - loop.time())
@@ -214,22 +215,21 @@ async def _read_when_there_is(arbiter: ControlledArbiter, request: LogsRequest) 
 def _read(arbiter: ControlledArbiter, request: LogsRequest) -> LogsResult:
     watchers = request.selection.of(arbiter)
     first, surplus = _beginning(watchers, request)
-    readings = {watcher.name: _reading(watcher, request, first) for watcher in watchers}
-    horizon = min((r.horizon for r in readings.values() if r.horizon is not None), default=None)
+    last = _end(watchers, request, first)
+    readings = {watcher.name: _reading(watcher, request, first, last) for watcher in watchers}
     found = _sorted((name, line) for name, reading in readings.items() for line in reading.lines)
-    if horizon is None:
+    if last is None:
         if request.unfinished:
             found += _sorted((name, line) for name, each in readings.items() for line in each.unfinished)
         surplus = 0 if request.lines is None else max(0, len(found) - request.lines)
-    known = [each for each in found if horizon is None or each[1].number <= horizon]
-    sent = list(_within_size(known[surplus:]))
-    done = min(surplus, len(known)) + len(sent)
+    sent = list(_within_size(found[surplus:]))
+    done = min(surplus, len(found)) + len(sent)
     return LogsResult(
         lines=[_to_json(name, line) for name, line in sent],
         cursor=_places(watchers, readings, found[:done], found[done:]),
         lost={name: reading.lost for name, reading in readings.items() if reading.lost},
         missing=_missing(watchers, request.stream),
-        has_more=horizon is not None or done < len(found),
+        has_more=last is not None or done < len(found),
         has_ended=arbiter.tails.have_ended,
     )
 
@@ -253,11 +253,22 @@ def _offset(watcher: ControlledWatcher, request: LogsRequest) -> int | None:
     return offset if generation == watcher.tail.generation else None
 
 
-def _reading(watcher: ControlledWatcher, request: LogsRequest, first: int) -> Reading:
+def _end(watchers: Sequence[ControlledWatcher], request: LogsRequest, first: int) -> int | None:
+    """Return the number of the chunk with which it is enough for one reply; None: there are no more."""
+    sizes = (w.tail.sizes(_offset(w, request), stream=request.stream, first=first) for w in watchers)
+    read, last = 0, 0
+    for number, size in merge(*sizes):
+        if read >= _READ_SIZE:
+            return last
+        read, last = read + size, number
+    return None
+
+
+def _reading(watcher: ControlledWatcher, request: LogsRequest, first: int, last: int | None) -> Reading:
     tail, offset = watcher.tail, _offset(watcher, request)
     if offset is not None and offset >= tail.end and not request.unfinished:
         return Reading([], [], tail.end, tail.end)
-    return tail.read(offset, stream=request.stream, first=first, limit=_READ_SIZE)
+    return tail.read(offset, stream=request.stream, first=first, last=last)
 
 
 def _sorted(lines: Iterable[_Found]) -> list[_Found]:

@@ -7,9 +7,12 @@ I/O or knows of a loop.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
+from operator import attrgetter
 from typing import Final, NamedTuple, Self
 
 from circus_core.records import dataclass, field
@@ -75,7 +78,6 @@ class Reading:
         start: offset at which the first of the lines could have ended.
         end: offset behind what was read.
         lost: bytes behind that offset which are not kept any more; of a line begun before it only the rest.
-        horizon: number of the last chunk that was read, if there are more; else None.
     """
 
     lines: list[Line]
@@ -83,7 +85,6 @@ class Reading:
     start: int
     end: int
     lost: int = 0
-    horizon: int | None = None
 
 
 @dataclass(slots=True)
@@ -189,7 +190,7 @@ class Tail:
         *,
         stream: str | None = None,
         first: int = 0,
-        limit: int | None = None,
+        last: int | None = None,
     ) -> Reading:
         """Return the lines that ended behind the offset `after`; None: all that are kept.
 
@@ -198,33 +199,33 @@ class Tail:
         Args:
             stream: only lines of this one.
             first: number of the first chunk whose lines are wanted.
-            limit: bytes after which it is enough.
+            last: number of the last one; None: there is no last one.
         """
         since = self.begin if after is None else after
-        found: list[Line] = []
         lost = 0 if after is None else max(0, self.begin - since)
+        at = self._place(since, first)
+        found: list[Line] = []
         begun: dict[Origin, _OpenLine] = {}
-        start, read, horizon = None, 0, None
-        for chunk in self._chunks:
-            if limit is not None and read >= limit:
-                break
-            is_wanted = chunk.end > since and chunk.number >= first
-            if is_wanted and start is None:
-                start = max(since, chunk.end - len(chunk.data))
-            if stream is not None and chunk.origin.stream != stream:
-                continue
-            before = begun.get(chunk.origin) or _OpenLine(is_cut=chunk.origin.is_cut)
-            if is_wanted:
+        start: int | None = None
+        for chunk in islice(self._chunks, at, None):
+            chunk_start = max(since, chunk.end - len(chunk.data))
+            if last is not None and chunk.number > last:
+                return Reading(found, [], since if start is None else start, chunk_start, lost)
+            start = chunk_start if start is None else start
+            if stream is None or chunk.origin.stream == stream:
+                before = begun.get(chunk.origin) or self._open_line(chunk.origin, at)
                 begun[chunk.origin], missed = _split(chunk, before, since, found)
                 lost += missed
-                read += len(chunk.data) + CHUNK_COST
-                horizon = chunk.number
-            else:
-                begun[chunk.origin] = _skipped(chunk, before)
-        else:
-            unfinished = [line for origin, rest in begun.items() for line in self._unfinished(origin, rest)]
-            return Reading(found, unfinished, self.end if start is None else start, self.end, lost)
-        return Reading(found, [], start or since, chunk.end - len(chunk.data), lost, horizon)
+        unfinished = list(self._unfinished(begun, at, stream))
+        return Reading(found, unfinished, self.end if start is None else start, self.end, lost)
+
+    def sizes(
+        self, after: int | None = None, *, stream: str | None = None, first: int = 0
+    ) -> Iterator[tuple[int, int]]:
+        """Yield number and cost in bytes of the chunks that read() would look at, the oldest first."""
+        for chunk in islice(self._chunks, self._place(self.begin if after is None else after, first), None):
+            if stream is None or chunk.origin.stream == stream:
+                yield chunk.number, len(chunk.data) + CHUNK_COST
 
     def newest(self, after: int | None = None, *, stream: str | None = None) -> Iterator[tuple[int, int]]:
         """Yield number and count of lines of the chunks behind an offset, the newest first."""
@@ -241,12 +242,40 @@ class Tail:
     def remove_listener(self, listener: Listener) -> None:
         self._listeners.remove(listener)
 
-    def _unfinished(self, origin: Origin, rest: _OpenLine) -> Iterator[Line]:
-        data = rest.finish(b"")
-        whole = data[: _whole_characters(data)]
-        if whole and not rest.is_cut:
-            last = self._chunks[-1]
-            yield Line(last.number, self.end + 1, origin, last.time, whole)  # not before there
+    def _place(self, since: int, first: int) -> int:
+        """Return the index of the first chunk that ends behind an offset and has at least this number."""
+        return max(
+            bisect_right(self._chunks, since, key=lambda chunk: chunk.end),
+            bisect_left(self._chunks, first, key=lambda chunk: chunk.number),
+        )
+
+    def _open_line(self, origin: Origin, at: int) -> _OpenLine:
+        """Return what an output left unfinished before the chunk with this index."""
+        back: list[_Chunk] = []
+        for chunk in islice(reversed(self._chunks), len(self._chunks) - at, None):
+            if chunk.origin is origin:
+                back.append(chunk)
+                if b"\n" in chunk.data:
+                    break
+        rest = _OpenLine(is_cut=origin.is_cut)
+        while back:
+            rest = _skipped(back.pop(), rest)
+        return rest
+
+    def _unfinished(self, begun: Mapping[Origin, _OpenLine], at: int, stream: str | None) -> Iterator[Line]:
+        """Yield the beginnings of lines, of outputs in the order in which they are kept.
+
+        Args:
+            begun: what those leave unfinished of which there are chunks behind the one with the index `at`.
+        """
+        for origin in dict.fromkeys(map(attrgetter("origin"), self._chunks)):
+            if origin.open_size and (stream is None or origin.stream == stream):
+                rest = begun.get(origin) or self._open_line(origin, at)
+                data = rest.finish(b"")
+                whole = data[: _whole_characters(data)]
+                if whole and not rest.is_cut:
+                    last = self._chunks[-1]
+                    yield Line(last.number, self.end + 1, origin, last.time, whole)  # not before there
 
     def _shrink(self) -> None:
         """Drop the oldest chunks; of the newest one keep the end, if it alone is too large."""

@@ -95,6 +95,32 @@ def test_reading_on_gives_what_was_not_read_yet_or_says_that_it_is_lost(
             assert all(message in left for message in read[at])  # some of them, in this order
 
 
+@given(CUTS, st.sampled_from([None, "stdout", "stderr"]), st.integers(1, 9), st.integers(0, 40))
+def test_read_a_few_chunks_at_a_time_every_line_comes_once(
+    chunks: list[tuple[int, bytes]], stream: str | None, step: int, first: int
+) -> None:
+    tail = a_tail(1 << 20)
+    fed(tail, chunks)
+    whole = tail.read(stream=stream, first=first)
+    read: list[Line] = []
+    after: int | None = None
+    for last in range(first + step, len(chunks) + step + 1, step):
+        reading = tail.read(after, stream=stream, first=first if after is None else 0, last=last)
+        assert [*tail.sizes(after, stream=stream, first=first if after is None else 0)] == [
+            (chunk.number, len(chunk.data) + CHUNK_COST)
+            for chunk in tail._chunks
+            if chunk.end > (after or 0)
+            and chunk.number >= (first if after is None else 0)
+            and stream in (None, chunk.origin.stream)
+        ]
+        assert all(line.number <= last for line in reading.lines)
+        read += reading.lines
+        after = reading.end
+    end = tail.read(after, stream=stream, first=first if after is None else 0)
+    assert [*read, *end.lines] == whole.lines
+    assert end.unfinished == whole.unfinished
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 3 * LINE_LIMIT), st.integers(5_000, 70_000), st.sampled_from("a€𝄞"))
 def test_a_long_line_comes_in_pieces_that_cut_no_character(size: int, step: int, letter: str) -> None:

@@ -13,9 +13,11 @@ from circus_core import wire
 from circus_core.commands.command import Answer
 from circus_core.commands.logs import REPLY_SIZE, Logs
 from circus_core.commands.properties import Properties
+from circus_core.config.model import WatcherConfig
 from circus_core.errors import CallError, MessageError, RefusedError, UnknownWatcherError
 from circus_core.output.tail import LINE_LIMIT, Origin
 from tests.controlled import FakeArbiter
+from tests.counting.tally import Calls
 
 OUT = Origin(11, 1, "stdout")
 ERR = Origin(11, 1, "stderr")
@@ -168,6 +170,44 @@ def test_a_wait_ends_with_the_first_line_that_is_asked_for() -> None:
     asyncio.run(scenario())
 
 
+def test_a_wait_ends_with_what_has_no_line_but_more_behind_it() -> None:
+    arbiter = FakeArbiter()
+    arbiter.get_watcher("lazy").tail.resize(8 << 20)
+    for _ in range(1000):
+        write(arbiter, "lazy", ".")
+
+    async def scenario() -> str:
+        async with asyncio.timeout(20):
+            reply = await carried_out(arbiter, wait=60)
+            assert (reply["lines"], reply["more"]) == ([], True)
+            write(arbiter, "lazy", "end\n")
+            while not reply["lines"]:
+                reply = await carried_out(arbiter, after=reply["cursor"], wait=60)
+        return "".join(messages(reply))
+
+    assert asyncio.run(scenario()) == "." * 1000 + "end"
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_an_answer_costs_the_same_however_many_watchers_have_much_to_tell(is_behind: bool) -> None:
+    def calls(watchers: int) -> int:
+        arbiter = FakeArbiter()
+        for number in range(watchers):
+            arbiter.add_watcher(WatcherConfig(name=f"w{number}", cmd="x"))
+        for turn in range(40_000 // watchers):
+            for number in range(watchers):
+                write(arbiter, f"w{number}", f"{turn:090}\n")
+        command = Logs()
+        after = asked(arbiter)["cursor"] if is_behind else {}
+        request = command.parse(Properties({"after": after}))
+        coroutine = command.execute(arbiter, request)
+        with Calls() as counted, pytest.raises(StopIteration):
+            coroutine.send(None)
+        return counted.count
+
+    assert calls(100) < 2 * calls(5) + 100 * 100
+
+
 def test_a_wait_ends_when_the_time_is_over_or_the_daemon_ends() -> None:
     async def scenario() -> None:
         arbiter = FakeArbiter()
@@ -187,8 +227,6 @@ def test_a_wait_hears_of_watchers_that_come_later() -> None:
         cursor = (await carried_out(arbiter))["cursor"]
         waiting = asyncio.ensure_future(carried_out(arbiter, after=cursor, wait=20))
         await asyncio.sleep(0)
-        from circus_core.config.model import WatcherConfig
-
         arbiter.add_watcher(WatcherConfig(name="late", cmd="x"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
