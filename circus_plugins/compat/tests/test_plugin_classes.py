@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shlex
+import signal
 from importlib.metadata import entry_points
 
 import pytest
 
 from circus.plugins import CircusPlugin, get_plugin_cmd
+from circus.plugins.flapping import Flapping
+from circus.plugins.resource_watcher import ResourceWatcher
 from circus.plugins.statsd import BaseObserver, StatsdEmitter
 from circus.plugins.watchdog import WatchDog
 from circus_core import ReceivedEvent
@@ -72,6 +76,25 @@ def test_an_observer_has_the_pace_that_it_sets() -> None:
     observer.loop_rate = 2
     assert observer.loop_rate == 2
     observer.handle_stop()
+
+
+def test_options_are_attributes_with_the_values_that_count() -> None:
+    class Mine(Flapping):
+        pass
+
+    flapping = Mine(*ENDPOINTS, attempts="3", retry_in="2", active="yes")
+    assert (flapping.attempts, flapping.window, flapping.retry_in, flapping.max_retry) == (3, 1.0, 2.0, 5)
+    assert flapping.active is True
+    dog = WatchDog(*ENDPOINTS, loop_rate="2", watchers_regex="web.*", watchers_stop_signal="INT")
+    assert (dog.loop_rate, dog.max_count, dog.ip, dog.port) == (2.0, 3, "127.0.0.1", 1664)
+    assert re.match(dog.watchers_regex, "web1")
+    assert dog.watchers_stop_signal == signal.SIGINT
+    observer = ResourceWatcher(*ENDPOINTS, service="web", max_mem="1K", min_cpu="5")
+    assert (observer.watcher, observer.max_mem, observer.min_mem, observer.max_cpu) == ("web", 1024, None, 90)
+    assert (observer.min_cpu, observer.loop_rate, observer.process_children) == (5, 60, False)
+    observer.handle_stop()
+    for plugin in (flapping, dog, observer):
+        assert not hasattr(plugin, "colour")
 
 
 def test_a_command_line_is_quoted_and_leaves_the_configuration_alone() -> None:

@@ -60,13 +60,17 @@ class _Watched:
 
 
 class Flapping(CircusPlugin):
-    """Stops a watcher whose processes die again and again, and tries it again after a pause."""
+    """Stops a watcher whose processes die again and again, and tries it again after a pause.
+
+    Attributes:
+        policy: the options of its section.
+    """
 
     name = "flapping"
 
     def __init__(self, *args: Any, **config: Any) -> None:
         super().__init__(*args, **config)
-        self._default = read_policy(config, Policy())
+        self.policy = read_policy(config, Policy())
         self._names: dict[str, list[str]] = {}  # by name in events
         self._watched: dict[str, _Watched | None] = {}  # by name in events; None: not ours to touch
 
@@ -128,7 +132,7 @@ class Flapping(CircusPlugin):
             return None
         if names[0] == self.config.get("name"):
             return None
-        return _Watched(names[0], Detector(self._default))
+        return _Watched(names[0], Detector(self.policy))
 
     def _read_options(self, watched: _Watched) -> None:
         """Read what the watcher says itself, unless that was done since its last change."""
@@ -137,10 +141,10 @@ class Flapping(CircusPlugin):
         reply = self.call("options", name=watched.name)
         options = reply.get("options", {})
         try:
-            policy = read_policy(options, self._default, prefix=f"{self.name}.")
+            policy = read_policy(options, self.policy, prefix=f"{self.name}.")
         except ValueError as error:
             _logger.error("watcher %r: %s; the plugin's own options are used", watched.name, error)
-            policy = self._default
+            policy = self.policy
         watched.detector.policy = policy if options.get("respawn", True) else Policy(active=False)
         watched.is_known = True
 

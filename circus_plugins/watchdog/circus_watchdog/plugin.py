@@ -33,14 +33,18 @@ class _Watched:
 
 
 class WatchDog(CircusPlugin):
-    """Has processes killed, and so replaced, that were not heard for too long."""
+    """Has processes killed, and so replaced, that were not heard for too long.
+
+    Attributes:
+        settings: the options of its section.
+    """
 
     name = "watchdog"
 
     def __init__(self, *args: Any, **config: Any) -> None:
         super().__init__(*args, **config)
-        self._settings = read_settings(config)
-        if self._settings.port == 0 and not self._settings.notify_socket:
+        self.settings = read_settings(config)
+        if self.settings.port == 0 and not self.settings.notify_socket:
             raise ValueError("there is nothing to listen at: port is 0, and no watcher has watchdog.notify")
         self._roll = Roll()
         self._watched: dict[str, list[_Watched]] = {}  # by name in events
@@ -133,10 +137,10 @@ class WatchDog(CircusPlugin):
         options = (await self.ask("options", name=name)).get("options", {})
         in_event = _in_events(name)
         try:
-            rule = read_rule((name, in_event), options, self._settings)
+            rule = read_rule((name, in_event), options, self.settings)
         except ValueError as error:
             _logger.error("watcher %r: %s; the plugin's own options are used", name, error)
-            rule = read_rule((name, in_event), {}, self._settings)
+            rule = read_rule((name, in_event), {}, self.settings)
         watched = _Watched(name, rule)
         others = [each for each in self._watched.get(in_event, ()) if each.name != name]
         self._watched[in_event] = [*others, watched]
@@ -146,7 +150,7 @@ class WatchDog(CircusPlugin):
 
     def _listen(self) -> bool:
         """Open what is not open yet; tell whether everything is."""
-        settings = self._settings
+        settings = self.settings
         try:
             if self._udp is None and settings.port:
                 self._udp = UdpEar(settings.ip, settings.port)
@@ -175,7 +179,7 @@ class WatchDog(CircusPlugin):
 
     def _take_message(self, data: bytes) -> None:
         try:
-            alive = read_message(data, self._settings.msg_regex)
+            alive = read_message(data, self.settings.msg_regex)
         except ValueError as error:
             self._complain("message", "watchdog: %r is no heartbeat: %s", data[:100], error)
         else:
@@ -211,8 +215,8 @@ class WatchDog(CircusPlugin):
     # -- judging -------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        self._due = time.monotonic() + self._settings.loop_rate
-        self.loop.call_later(self._settings.loop_rate, self._check)
+        self._due = time.monotonic() + self.settings.loop_rate
+        self.loop.call_later(self.settings.loop_rate, self._check)
 
     async def _check(self) -> None:
         if not self.running:
@@ -239,11 +243,11 @@ class WatchDog(CircusPlugin):
             self._roll.begin_anew(time.monotonic())
         if not self._has_looked:
             await self._look()
-        if late < self._settings.loop_rate:
+        if late < self.settings.loop_rate:
             await self._judge()
 
     def _is_deaf(self) -> bool:
-        settings = self._settings
+        settings = self.settings
         return bool(
             (settings.port and self._udp is None) or (settings.notify_socket and self._notify is None)
         )
