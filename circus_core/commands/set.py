@@ -32,7 +32,9 @@ class SetRequest:
 class Set(Command[SetRequest, Done]):
     """Change options of a watcher
 
-    Its processes are replaced where that is needed. The configuration file does not change.
+    Its processes are replaced where that is needed. The configuration file does not change. Options of
+    installed packages are changed there and put in force by reloadconfig: packages have their say when it
+    is read.
     """
 
     name = "set"
