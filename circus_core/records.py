@@ -2,15 +2,16 @@
 
 That of the standard library compiles up to eight functions for each class, and takes `inspect` along: a
 third of the start of circusd in Python 3.11, a fifth of that of circusctl. Here the methods are the same for
-all classes but for `__init__`, which is compiled for the first object of a class; and `dataclasses` is
-imported when somebody asks it about a class. Its functions (`fields`, `replace`, `asdict`) work as usual, and
-a class of either kind can derive from one of the other.
+all classes but for `__init__`, which is compiled where a class has more than a few objects; and `dataclasses`
+is imported when somebody asks it about a class. Its functions (`fields`, `replace`, `asdict`) work as usual,
+and a class of either kind can derive from one of the other.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ __all__ = ["dataclass", "field", "fields", "replace"]
 _OURS: Final = "__record_fields__"
 _THEIRS: Final = ("__dataclass_fields__", "__dataclass_params__")
 _MISSING: Final = object()
+_FEW: Final = 10
+"""Objects of a class that take no longer than to compile its `__init__`."""
 _set: Final = object.__setattr__
 
 
@@ -171,7 +174,7 @@ def _methods(found: Mapping[str, _Field], *, frozen: bool, eq: bool) -> Iterator
     for name in _THEIRS:
         yield name, _Standard(frozen=frozen)
     yield "__match_args__", tuple(each.name for each in found.values() if each.init and not each.kw_only)
-    yield "__init__", _Init()
+    yield "__init__", _Init(tuple(found.values()))
     yield "__repr__", _repr
     yield "__replace__", _replace
     if eq:
@@ -197,6 +200,7 @@ class _Standard:
         made = dataclasses.make_dataclass(
             self._owner.__name__,
             [(each.name, each.type, _standard_field(each)) for each in getattr(self._owner, _OURS)],
+            namespace={"__doc__": self._owner.__doc__},  # else it makes a signature of it: slow
             init=False,
             repr=False,
             eq=False,
@@ -220,15 +224,51 @@ def _standard_field(given: _Field) -> Any:
 
 
 class _Init:
-    """Compiles `__init__` for the first object of a class, and is replaced by it."""
+    """Fills the first objects of a class field by field; then compiles `__init__`, and is replaced by it."""
+
+    def __init__(self, found: tuple[_Field, ...]) -> None:
+        self._found = found
+        self._left = _FEW
 
     def __set_name__(self, owner: Any, name: str) -> None:
         self._owner = owner
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        init: Any = _init(self._owner, getattr(self._owner, _OURS))
+        if instance is None or self._left <= 0:
+            return self._compiled().__get__(instance, owner)
+        self._left -= 1
+        return partial(self._fill, instance)
+
+    def _compiled(self) -> Any:
+        init: Any = _init(self._owner, self._found)
         self._owner.__init__ = init
-        return init.__get__(instance, owner)
+        return init
+
+    def _fill(self, record: Any, /, *values: Any, **named: Any) -> None:
+        given = self._given(values, named)
+        if given is None:  # what was compiled says why
+            self._compiled()(record, *values, **named)
+            return
+        for each in self._found:
+            if each.name in given:
+                _set(record, each.name, given[each.name])
+            elif each.default is not _MISSING:
+                _set(record, each.name, each.default)
+            elif each.default_factory is not _MISSING:
+                _set(record, each.name, each.default_factory())
+        if hasattr(self._owner, "__post_init__"):
+            record.__post_init__()
+
+    def _given(self, values: Sequence[Any], named: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return arguments by name, None if they don't fit."""
+        wanted = [each for each in self._found if each.init]
+        positional = [each.name for each in wanted if not each.kw_only]
+        given = {**dict(zip(positional, values, strict=False)), **named}
+        needed = {each.name for each in wanted if each.default is each.default_factory}  # both are missing
+        is_fit = len(given) == len(values) + len(named) and needed <= given.keys() <= {
+            each.name for each in wanted
+        }
+        return given if is_fit else None
 
 
 def _init(made: Any, found: tuple[_Field, ...]) -> Callable[..., None]:

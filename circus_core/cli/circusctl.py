@@ -6,10 +6,11 @@ understood; 3 circusd answered with an error.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from circus_core.cli.carrying_out import DONE, FAILED, MISUSED, carry_out, complain, version
 from circus_core.cli.command_line import Line, UsageError, command_help, parse, program_help
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_SOME: Final = 100_000
+"""New objects after which garbage is looked for: not while one question is asked."""
+
 
 def main(
     argv: Sequence[str] | None = None, *, more_commands: Mapping[str, Command[Any, Any]] | None = None
@@ -29,10 +33,20 @@ def main(
     """Run the program; returns its exit status.
 
     Args:
+        argv: its words, where another program calls it; None: those of the process, which it has for itself.
         more_commands: by name, besides those that installed packages provide.
     """
-    words = sys.argv[1:] if argv is None else argv
     commands = InstalledCommands(more=more_commands)
+    if argv is not None:
+        return _answered(argv, commands)
+    gc.set_threshold(_SOME)
+    try:
+        return _answered(sys.argv[1:], commands)
+    finally:
+        gc.freeze()  # nor at the end of the interpreter
+
+
+def _answered(words: Sequence[str], commands: InstalledCommands) -> int:
     try:
         if "CIRCUSCTL_COMPLETE" in os.environ:
             from circus_core.cli.tab_key import complete

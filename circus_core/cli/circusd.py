@@ -27,6 +27,7 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _SELDOM_USED: Final = (
     *("asyncio.sslproto", "hashlib", "ssl"),  # 2 MiB, and 4 of libcrypto
     *("importlib.metadata._adapters", "psutil"),  # 2 MiB
+    *("csv", "importlib.resources"),  # what importlib.metadata takes along, with tempfile
 )
 _HARMLESS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
@@ -110,6 +111,7 @@ def _run(options: argparse.Namespace) -> int:
         from circus_core.cli.heap import share_heap
 
         share_heap()
+        gc.freeze()  # nor will what was imported become garbage
         gc.enable()
     given = {
         "loglevel": options.log_level and options.log_level.lower(),

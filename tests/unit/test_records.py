@@ -84,6 +84,39 @@ def test_an_argument_that_is_missing_or_unknown_is_refused() -> None:
         OURS[1]("a", weight=1.0, seal=8)
 
 
+def many_times(make: Callable[[], object]) -> list[object]:
+    """The first objects of a class are filled by other code than those that follow."""
+    return [make() for _ in range(30)]
+
+
+def test_objects_do_not_depend_on_how_many_there_were() -> None:
+    (mine, derived), (base, their_derived) = family(records.dataclass), THEIRS
+    assert {repr(each) for each in many_times(lambda: mine("a"))} == {repr(base("a"))}
+    assert {repr(each) for each in many_times(lambda: mine("a", ["x"]))} == {repr(base("a", ["x"]))}
+    assert {repr(each) for each in many_times(lambda: mine(tags=[], name="a"))} == {repr(base("a", []))}
+    expected = their_derived("a", ["x"], weight=1.5)
+    made = many_times(lambda: derived("a", ["x"], weight=1.5))
+    assert {repr(each) for each in made} == {repr(expected)}
+    assert {getattr(each, "seal") for each in made} == {7}  # noqa: B009  it is an object
+    assert len({id(getattr(each, "tags")) for each in many_times(lambda: derived("a", weight=1))}) == 30  # noqa: B009
+
+
+@pytest.mark.parametrize("before", [0, 30])
+def test_arguments_that_do_not_fit_are_refused_alike(before: int) -> None:
+    words: list[Any] = [[], [1, 2, 3], [1, 2, 3, 4]]
+    named: list[dict[str, Any]] = [{}, {"y": 5}, {"x": 1}, {"z": 1}, {"x": 1, "z": 1}]
+    for values in words:
+        for more in named:
+            _, mine = family(records.dataclass)
+            for _ in range(before):
+                mine("a", weight=1.0)
+            with pytest.raises(TypeError) as ours:
+                mine(*values, **more)
+            with pytest.raises(TypeError) as theirs:
+                THEIRS[1](*values, **more)
+            assert str(ours.value) == str(theirs.value)
+
+
 def test_each_object_gets_a_default_of_its_own() -> None:
     base, _ = OURS
     first, second = base("a"), base("b")
@@ -139,7 +172,7 @@ def test_what_a_class_writes_itself_is_kept() -> None:
             return "odd"
 
     assert repr(Odd(1)) == "odd"
-    assert Odd(1).seen == [1]
+    assert [getattr(each, "seen") for each in many_times(lambda: Odd(1))] == [[1]] * 30  # noqa: B009  an object
     assert Odd(1) != Odd(1)
     assert hash(Odd(1)) is not None
 
