@@ -40,6 +40,24 @@ def test_a_class_is_instantiated(installer: Installer) -> None:
     assert plugin_manager().hook.before_start(watcher=None) == [True]
 
 
+@pytest.mark.parametrize(
+    "means",
+    [
+        "before_start = Day().before_start",
+        "before_start = staticmethod(hookimpl(lambda watcher: True))",
+        "@hookimpl(specname='before_start')\ndef _early(watcher):\n    return True",
+    ],
+)
+def test_whatever_a_module_holds_that_is_a_function_may_be_a_hook(installer: Installer, means: str) -> None:
+    install(
+        installer,
+        "night",
+        "from circus_core.hookspecs import hookimpl\n"
+        "class Day:\n    @hookimpl\n    def before_start(self, watcher):\n        return True\n" + means,
+    )
+    assert plugin_manager().hook.before_start(watcher=None) == [True]
+
+
 def test_a_blocked_plugin_is_not_even_imported(installer: Installer) -> None:
     install(installer, "broken", "import no_such_module")
     manager = plugin_manager(blocked=["broken"])
