@@ -364,7 +364,9 @@ class Crew:
 
     def _bury(self, process: Process, returncode: int, ended: float) -> None:
         self._remember(process, returncode, ended)
-        del self._processes[process.pid], self._by_wid[process.wid]
+        del self._by_wid[process.wid]
+        if self._processes.get(process.pid) is process:  # else its number is another one's by now
+            del self._processes[process.pid]
         backoff = self._seen.exited(
             process.worker,
             now=ended,

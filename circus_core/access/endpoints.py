@@ -8,6 +8,7 @@ import os
 import pwd
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -58,8 +59,12 @@ def is_local_tcp(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> bool
     """Return whether only programs on this machine could reach a tcp endpoint, once it is bound.
 
     HOST may be an address, a name, `*` or the name of an interface: what libzmq makes of it is asked for by
-    binding it to a free port for a moment. Raises EndpointError if it can't be bound.
+    binding it to a free port for a moment, which somebody else may want just then. So that is not done for an
+    address of which it is known. Raises EndpointError if it can't be bound.
     """
+    with suppress(ValueError):  # it is no address
+        if _is_loopback(endpoint):
+            return True
     host, colon, _ = endpoint.removeprefix("tcp://").rpartition(":")
     with context.socket(zmq.ROUTER) as probe:
         probe.setsockopt(zmq.LINGER, 0)

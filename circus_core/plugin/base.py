@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -250,10 +251,11 @@ class CircusPlugin:
 
     def stop(self) -> None:
         """Call handle_stop and let `start` return. From any thread; handle_stop runs in that of `start`."""
+        self._is_ending = True  # before the look at the thread: one that begins meanwhile sees it
         if self._thread not in (None, threading.get_ident()):
-            self.asyncio_loop.call_soon_threadsafe(self.stop)
+            with suppress(RuntimeError):  # it has ended by itself
+                self.asyncio_loop.call_soon_threadsafe(self.stop)
             return
-        self._is_ending = True
         if self.running and self.asyncio_loop.is_running():
             if not inspect.iscoroutinefunction(self.handle_stop):  # that has to wait until nothing else runs
                 self._end()

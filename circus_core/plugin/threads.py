@@ -47,6 +47,9 @@ _EVENTS_WAITING: Final = 10_000
 _REQUESTS: Final = 32
 """Requests of one plugin at a time; who casts more has to wait."""
 
+_LOADING: Final = 2.0
+"""Seconds that a plugin waits for another one to be imported."""
+
 _LAST_BREATH: Final = 1.0
 """Seconds that a thread which was cut off gets to end."""
 
@@ -90,6 +93,7 @@ class PluginThreads:
         self._dispatcher = dispatcher
         self._clock = clock
         self._numbers = count(NO_PROCESS + 1)
+        self._loading = threading.Lock()
         self._threads: dict[str, _PluginThread] = {}  # by watcher; also those that were cut off
 
     def spawn(self, request: SpawnRequest, on_exit: ExitCallback | None) -> _PluginThread:
@@ -138,8 +142,21 @@ class PluginThreads:
         """Import and make the plugin, in its thread."""
         config = self._config()
         keywords: dict[str, Any] = json.loads(request.env[CONFIG_VARIABLE])
-        plugin_class = self._load(request.argv[0])
+        plugin_class = self._load_in_turn(request.argv[0])
         return plugin_class(config.endpoint, config.pubsub_endpoint, config.check_delay, None, **keywords)
+
+    def _load_in_turn(self, name: str) -> type[CircusPlugin]:
+        """Import a plugin when no other one is being imported.
+
+        Of two threads that import two modules of a package which imports both, one is told that there is a
+        deadlock, and its import fails. One that never comes to its end is not waited for.
+        """
+        is_mine = self._loading.acquire(timeout=_LOADING)
+        try:
+            return self._load(name)
+        finally:
+            if is_mine:
+                self._loading.release()
 
     def _ended(self, link: DaemonLink, on_exit: ExitCallback | None, code: int) -> None:
         link.detach()
@@ -210,7 +227,7 @@ class _PluginThread:
     @property
     def goes_on(self) -> bool:
         """The thread still runs code of the plugin."""
-        return not self._has_left
+        return not self._has_left and self._thread.is_alive()  # what cuts it off may hit its last lines
 
     def where(self) -> str:
         """Return the lines of code that the thread is at."""
@@ -338,7 +355,7 @@ class DaemonLink:
         self._loop = loop
         self._dispatcher = dispatcher
         self._room = threading.BoundedSemaphore(_REQUESTS)
-        self._requests: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[bytes | None]] = set()
         self._waiting: deque[events.Event] = deque()
         self._dropped = 0  # written by the daemon's thread only
         self._dropped_told = 0  # written by the plugin's thread only
@@ -434,17 +451,16 @@ class DaemonLink:
         return outcome
 
     def _begin(self, body: bytes, outcome: Future[bytes | None]) -> None:
-        task = self._loop.create_task(self._serve(body, outcome), name=f"request of {self._identity.name}")
+        answer = self._dispatcher.answer(self._identity, body)
+        task = self._loop.create_task(answer, name=f"request of {self._identity.name}")
         self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
+        task.add_done_callback(lambda done: self._answered(done, outcome))
 
-    async def _serve(self, body: bytes, outcome: Future[bytes | None]) -> None:
-        reply: bytes | None = None
-        try:
-            reply = await self._dispatcher.answer(self._identity, body)
-        finally:
-            self._room.release()
-            outcome.set_result(reply)
+    def _answered(self, task: asyncio.Task[bytes | None], outcome: Future[bytes | None]) -> None:
+        """Also if it was given up before its first step, which no `finally` in it would see."""
+        self._requests.discard(task)
+        self._room.release()
+        outcome.set_result(None if task.cancelled() else task.result())
 
 
 @dataclass(frozen=True, slots=True)

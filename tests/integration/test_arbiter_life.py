@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from circus_core import events
+from circus_core.backends import Child, ExitCallback, SpawnRequest
 from circus_core.errors import CommandError, SocketError, UnknownWatcherError
 from circus_core.hookspecs import hookimpl
 from circus_core.library import EmbeddedArbiter, get_arbiter
-from circus_core.views import WatcherView
+from circus_core.views import ProcessView, WatcherView
 
 DEADLINE = 20.0
 
@@ -306,3 +308,125 @@ def test_a_start_that_comes_when_after_start_has_just_said_no_has_it_asked_again
             return watcher.state.value
 
     assert asyncio.run(main()) == "active"
+
+
+class OneNumber:
+    """A backend whose processes are nothing but a number, the same for all: it was free again each time."""
+
+    def __init__(self) -> None:
+        self.children: list[Numbered] = []
+
+    def spawn(self, request: SpawnRequest, on_exit: ExitCallback | None) -> Child:
+        assert on_exit is not None
+        self.children.append(Numbered(asyncio.get_running_loop(), on_exit))
+        return self.children[-1]
+
+    def reap_orphans(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Numbered:
+    pid = 2**22 + 1  # more than there can be: proc_sys_kernel(5)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_exit: ExitCallback) -> None:
+        self._loop = loop
+        self._on_exit = on_exit
+        self.returncode: int | None = None
+
+    def send_signal(self, signum: int) -> bool:
+        self.returncode = -signum
+        self._loop.call_soon(self._on_exit, self.returncode)
+        return True
+
+    def send_signal_group(self, signum: int) -> bool:
+        return False
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self.returncode
+
+
+def test_a_process_that_gets_the_number_of_one_whose_end_is_being_told_is_not_lost() -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.is_asked, self.go = asyncio.Event(), asyncio.Event()
+
+        @hookimpl
+        async def before_reap(self) -> None:
+            self.is_asked.set()
+            await self.go.wait()
+
+    async def main() -> tuple[list[int], str]:
+        arbiter, backend, slow = _arbiter(), OneNumber(), Slow()
+        arbiter._backends["local"] = backend
+        arbiter.hooks._manager.register(slow, "slow")
+        async with arbiter:
+            watcher = arbiter.get_watcher("web")
+            await asyncio.wait_for(watcher.start(), DEADLINE)
+            backend.children[0].send_signal(signal.SIGKILL)
+            await asyncio.wait_for(slow.is_asked.wait(), DEADLINE)
+            growing = watcher.incr()
+            while len(backend.children) < 2:
+                await asyncio.sleep(0.005)
+            while len([*watcher.processes]) != 1:
+                await asyncio.sleep(0.005)
+            slow.go.set()
+            await asyncio.wait_for(growing, DEADLINE)
+            numbers = [process.wid for process in watcher.processes.values()]
+            await asyncio.wait_for(watcher.stop(), DEADLINE)
+            return numbers, watcher.state.value
+
+    numbers, state = asyncio.run(main())
+    assert len(numbers) == 1
+    assert state == "stopped"
+
+
+class Nowhere:
+    """A stream that keeps nothing."""
+
+    def __call__(self, data: Mapping[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_watcher_that_is_removed_without_a_stop_starts_nothing_any_more() -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.is_asked, self.go = asyncio.Event(), asyncio.Event()
+            self.spawned: list[int] = []
+
+        @hookimpl
+        async def before_spawn(self, wid: int) -> None:
+            if wid == 2:
+                self.is_asked.set()
+                await self.go.wait()
+
+        @hookimpl
+        def after_spawn(self, process: ProcessView) -> None:
+            self.spawned.append(process.pid)
+
+    async def main() -> list[int]:
+        stream = {"class": f"{__name__}.Nowhere"}  # it is read on, so the watcher is not done with
+        section = {"name": "web", "cmd": "sleep 1000", "stdout_stream": stream}
+        arbiter, slow = get_arbiter([section], with_endpoints=False), Slow()
+        arbiter.hooks._manager.register(slow, "slow")
+        async with arbiter:
+            watcher = arbiter.get_watcher("web")
+            watcher.incr()
+            await asyncio.wait_for(slow.is_asked.wait(), DEADLINE)
+            while not slow.spawned:
+                await asyncio.sleep(0.005)
+            await arbiter.remove_watcher(watcher, nostop=True)
+            slow.go.set()
+            for _ in range(20):  # passes of the loop in which it would be spawned
+                await asyncio.sleep(0.005)
+            for pid in slow.spawned:
+                os.kill(pid, signal.SIGKILL)
+            while any(os.path.exists(f"/proc/{pid}") for pid in slow.spawned):
+                await asyncio.sleep(0.005)
+        return slow.spawned
+
+    assert len(asyncio.run(main())) == 1
