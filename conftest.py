@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,19 @@ def _switch_off_entry_point_cache() -> Path:
 
 
 _CACHE = _switch_off_entry_point_cache()
+
+
+def _heed_the_keyboard() -> None:
+    """Give SIGINT and SIGQUIT their effect where a shell has taken it: it does for its background jobs.
+
+    What tests start would ignore them from its first instruction, and never end by them.
+    """
+    for signum, handler in (signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, handler)
+
+
+_heed_the_keyboard()
 
 # How long an example takes, or takes to be made, says more about the machine than about the code. Examples
 # are the same each time, or a change would be refused for what it did not do; `--hypothesis-profile search`
