@@ -80,12 +80,25 @@ def test_a_watcher_has_its_own_values() -> None:
         read_rule(["web"], {"watchdog.max_count": "many"}, settings)
 
 
-def test_a_mistake_in_the_section_of_a_watcher_is_told_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("section", "complaint"),
+    [
+        (
+            "[watcher:web]\ncmd = true\nwatchdog.max_count = 0\n",
+            "watcher 'web': watchdog.max_count must be a whole number >= 1, got '0'",
+        ),
+        (
+            "[plugin:dog]\nuse = watchdog\nmsg_regex = ^(.*)$\n",
+            "plugin 'dog': msg_regex must be a regular expression with a group (?P<pid>...), got '^(.*)$'",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, section: str, complaint: str) -> None:
     path = tmp_path / "circus.ini"
-    path.write_text("[watcher:web]\ncmd = true\nwatchdog.max_count = 0\n")
+    path.write_text(section)
     words = [sys.executable, "-m", "circus_core.cli.circusd", "--check", str(path)]
     said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
-    assert "circus.ini:3: watcher 'web': watchdog.max_count must be a whole number >= 1, got '0'" in said
+    assert f"circus.ini:3: {complaint}" in said
 
 
 SECTIONS = """

@@ -208,16 +208,6 @@ def test_nobody_is_judged_while_the_address_is_in_use(run_plugin: Run) -> None:
     pack.daemon.events.wait("silent", "reap")
 
 
-def test_a_wrong_option_ends_the_plugin_with_a_message(run_plugin: Run) -> None:
-    plugin = run_plugin("watchdog", msg_regex="^(.*)$", is_waited_for=False)
-    until(
-        lambda: (
-            "msg_regex must be a regular expression with a group (?P<pid>...), got" in plugin.daemon.log()
-        ),
-        plugin.daemon.log,
-    )
-
-
 def environment(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
 
