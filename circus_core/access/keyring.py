@@ -16,6 +16,7 @@ import fcntl
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ SERVER_FILE: Final = "server.key"
 ADMITTED_FILE: Final = "admitted"
 _LOCK_FILE: Final = ".lock"
 _LIMIT: Final = 1 << 20  # bytes of a file: about 12 000 keys
+_PATIENCE: Final = 30.0  # seconds; a file is written in a few milliseconds, but there may be many who write
+_PAUSE: Final = 0.01  # seconds between two tries: flock(2) knows no timeout
 _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _ROLES: Final[tuple[Role, ...]] = ("full", "read")
 _HEADS: Final = {
@@ -219,10 +222,21 @@ class Keyring:
         except OSError as error:
             raise KeysError(f"can't use the folder {self.folder}: {_reason(error)}") from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._wait_for_turn(lock)
             yield
         finally:
             os.close(lock)
+
+    def _wait_for_turn(self, lock: int) -> None:
+        """Lock the folder. Who has it has it for a moment, unless it was suspended: KeysError."""
+        deadline = time.monotonic() + _PATIENCE
+        while not _has_locked(lock):
+            if time.monotonic() > deadline:
+                raise KeysError(
+                    f"another program has locked {self.folder} for more than {_PATIENCE:g} s: find it by "
+                    f"'fuser {self.folder / _LOCK_FILE}', and let it go on or end it"
+                )
+            time.sleep(_PAUSE)
 
 
 class AdmittedKeys:
@@ -296,6 +310,14 @@ def _text(path: Path) -> str:
     if text is None or len(text) > _LIMIT:
         raise KeysError(f"{path} is no file of at most {_LIMIT} bytes, so it is not used")
     return text
+
+
+def _has_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _check_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -67,6 +68,18 @@ def test_a_revoked_owner_is_not_admitted_by_making_again(ring: Keyring) -> None:
     ring.revoke("me")
     ring.make("me")
     assert ring.admitted() == []
+
+
+def test_a_folder_that_stays_locked_is_told_of_and_not_waited_for(
+    ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring.make("me")
+    monkeypatch.setattr("circus_core.access.keyring._PATIENCE", 0.05)
+    with open(ring.folder / ".lock", "wb") as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        with pytest.raises(KeysError, match=r"another program has locked .* for more than 0\.05 s"):
+            ring.admit(A, role="read")
+    ring.admit(A, role="read")
 
 
 def test_a_pair_is_one_of_curve(ring: Keyring) -> None:
