@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import is_alive, until
+from tests.integration.daemon import DEADLINE, is_alive, until
 from tests.peers.circus019 import House, Network, Whose, needs_peer, network
 
 pytestmark = [needs_peer, pytest.mark.slow]
@@ -51,8 +51,12 @@ def test_listen_prints_events(enter: Enter, asking: Whose, serving: Whose) -> No
             house.ctl("ours", "set", "web", "graceful_timeout", "20")
             return listening.stdout.readline() if listening.stdout else ""
 
-        until(lambda: line().startswith("b'watcher.web.updated': b'{\"time\": "), house.log)
-        listening.send_signal(signal.SIGINT)
+        try:
+            until(lambda: line().startswith("b'watcher.web.updated': b'{\"time\": "), house.log)
+            listening.send_signal(signal.SIGINT)
+            listening.wait(DEADLINE)
+        finally:
+            listening.kill()
 
 
 @both_ways

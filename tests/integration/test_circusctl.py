@@ -255,17 +255,20 @@ def test_listen_prints_events_until_interrupted(
     with subprocess.Popen(
         [*PROGRAM, *words, "listen", "watcher.w."], env=environment, stdout=subprocess.PIPE, text=True
     ) as listening:
-        assert listening.stdout is not None
-        os.set_blocking(listening.stdout.fileno(), False)
-        deadline, line = time.monotonic() + 30, ""
-        while not line:
-            served.on_loop(lambda: served.controller.publish(Added(watcher="W", time=1.5)))
-            line = listening.stdout.readline()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        assert line == "b'watcher.w.add': b'{\"time\": 1.5}'\n"
-        listening.send_signal(signal.SIGINT)
-        assert listening.wait(20) == 0
+        try:
+            assert listening.stdout is not None
+            os.set_blocking(listening.stdout.fileno(), False)
+            deadline, line = time.monotonic() + 30, ""
+            while not line:
+                served.on_loop(lambda: served.controller.publish(Added(watcher="W", time=1.5)))
+                line = listening.stdout.readline()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert line == "b'watcher.w.add': b'{\"time\": 1.5}'\n"
+            listening.send_signal(signal.SIGINT)
+            assert listening.wait(20) == 0
+        finally:
+            listening.kill()
 
 
 @pytest.mark.parametrize("words", [["status"], ["--json", "list", "sleeper"], ["status", "ghost"]])
