@@ -47,7 +47,7 @@ _EVENTS_WAITING: Final = 10_000
 _REQUESTS: Final = 32
 """Requests of one plugin at a time; who casts more has to wait."""
 
-_LOADING: Final = 2.0
+_LOADING: Final = 5.0
 """Seconds that a plugin waits for another one to be imported."""
 
 _LAST_BREATH: Final = 1.0
