@@ -115,7 +115,7 @@ def test_two_plugins_of_a_package_that_imports_both_can_begin_together(
     finally:
         for name in [name for name in sys.modules if name.startswith("pair_of_plugins")]:
             del sys.modules[name]
-    assert loaded == ["pair_of_plugins.one.Plugin", "pair_of_plugins.two.Plugin"]
+    assert sorted(loaded) == ["pair_of_plugins.one.Plugin", "pair_of_plugins.two.Plugin"]
 
 
 def test_a_stop_that_comes_when_the_thread_of_the_plugin_begins_is_not_lost() -> None:
