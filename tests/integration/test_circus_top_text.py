@@ -25,14 +25,14 @@ from tests.integration.sshd import SSHD, SshServer, ssh_programs
 from tests.integration.terminal import TMUX, Terminal
 from tests.peers.circus019 import House, Network, needs_peer, network
 
-# Takes about half of a core.
+# Takes a fifth of a core.
 BUSY = """\
 import time
 while True:
     end = time.monotonic() + 0.02
     while time.monotonic() < end:
         pass
-    time.sleep(0.02)
+    time.sleep(0.08)
 """
 
 PROGRAM = [sys.executable, "-m", "circus_stats.top.main"]
