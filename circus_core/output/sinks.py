@@ -454,6 +454,8 @@ class SinkRunner:
         del self._batch[: outcome.done]
         for job, error in outcome.failed:
             self._failed(job, error)
+        if done:
+            self._delay = FIRST_DELAY  # it takes something, so it is worth asking again soon
         if outcome.refused is not None:
             self._refused(outcome.refused)
         for job in done:

@@ -316,6 +316,28 @@ class TestTrouble:
         )
         assert info.getMessage().startswith("w: stdout: works again after ")
 
+    def test_a_sink_that_refuses_now_and_then_is_asked_again_soon(self) -> None:
+        taken: list[bytes] = []
+        refused: set[bytes] = set()
+
+        def reluctant(chunk: Chunk) -> None:
+            if chunk["data"] not in refused:
+                refused.add(chunk["data"])
+                raise OSError
+            taken.append(chunk["data"])
+
+        chunks = [b"%d" % number for number in range(10)]
+
+        async def scenario() -> None:
+            async with _stage() as stage:
+                runner = stage.redirector.make_runner(reluctant, label="w")
+                for each in chunks:
+                    runner.feed({"data": each})
+                assert await runner.close(timeout=20)  # a second is enough; with growing pauses half a minute
+
+        asyncio.run(scenario())
+        assert taken == chunks
+
     def test_closing_delivers_what_is_queued_and_closes_once(self) -> None:
         async def scenario() -> list[str]:
             sink = Recorder()
