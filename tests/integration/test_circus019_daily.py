@@ -170,6 +170,7 @@ def test_the_old_daemon_forgets_a_watcher_and_leaves_it_running_if_we_say_so(ent
     assert house.ctl("ours", "rm", new, "--nostop", "--waiting").out == "ok\n"
     assert new not in house.ctl("ours", "list").out
     assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)  # nobody else ends it
 
 
 def test_the_old_daemon_survives_our_kill_because_its_numbers_are_numbers(enter: Enter) -> None:
