@@ -234,7 +234,7 @@ class _Init:
         self._owner = owner
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        if instance is None or self._left <= 0:
+        if self._left <= 0 or not isinstance(instance, self._owner):  # inspect.signature gives the class
             return self._compiled().__get__(instance, owner)
         self._left -= 1
         return partial(self._fill, instance)
