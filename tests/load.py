@@ -12,7 +12,7 @@ from typing import Self
 
 __all__ = ["Answer", "Load", "ask"]
 
-PATIENCE = 30.0  # seconds to wait for one answer
+PATIENCE = 90.0  # seconds to wait for one answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from circus_core.errors import CallError
 
 __all__ = ["DEADLINE", "Daemon", "Event", "Recorder", "Watch", "free_port", "is_alive", "until"]
 
-DEADLINE = 40.0
+DEADLINE = 90.0
 """Seconds after which what is waited for will not come any more."""
 
 _LONGEST_FOLDER = 95
@@ -344,7 +344,7 @@ class Daemon:
         assert self.process is not None
         return self.process.wait(deadline)
 
-    def stop(self, deadline: float = 40.0) -> int:
+    def stop(self, deadline: float = DEADLINE) -> int:
         """Have it end by SIGTERM, if it still runs; returns its return code."""
         assert self.process is not None
         if self.process.poll() is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["chunk", "offer", "rotated", "wait_until"]
 
-DEADLINE = 30.0  # seconds
+DEADLINE = 90.0  # seconds
 
 
 def chunk(data: bytes | str, pid: int = 7, name: str = "stdout", **more: object) -> dict[str, Any]:

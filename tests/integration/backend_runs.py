@@ -30,7 +30,7 @@ __all__ = [
     "until_blocking",
 ]
 
-DEADLINE = 40.0
+DEADLINE = 90.0
 SCENARIOS = Path(__file__).with_name("backend_scenarios.py")
 
 

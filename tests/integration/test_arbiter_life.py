@@ -20,7 +20,7 @@ from circus_core.hookspecs import hookimpl
 from circus_core.library import EmbeddedArbiter, get_arbiter
 from circus_core.views import ProcessView, WatcherView
 
-DEADLINE = 20.0
+DEADLINE = 90.0
 
 
 def _arbiter(**options: Any) -> EmbeddedArbiter:

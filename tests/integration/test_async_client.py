@@ -18,7 +18,7 @@ from circus_core.events import Added
 from tests.controlled import Served
 from tests.scripted import ScriptedDaemon, conflict
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 
 
 def using(endpoint: str, use: Callable[[AsyncCircusClient], Awaitable[Any]], timeout: float = TIMEOUT) -> Any:

@@ -21,7 +21,7 @@ from circus_core.events import Added
 from tests.controlled import Served
 from tests.scripted import ScriptedDaemon, conflict
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from circus_core.events import Added
 from circus_core.hookspecs.verdict import ALLOWED, Verdict
 from tests.controlled import NoHooks, Peers, Served, find_command
 
-TIMEOUT = 20_000  # milliseconds
+TIMEOUT = 90_000  # milliseconds
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

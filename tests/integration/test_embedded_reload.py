@@ -18,7 +18,7 @@ from circus_core.library import EmbeddedArbiter, arbiter_from_file, get_arbiter
 from circus_core.loading import ConfigFile
 from circus_core.plugins import plugin_manager
 
-DEADLINE = 20.0
+DEADLINE = 90.0
 FILE = "[watcher:a]\ncmd = sleep 1000\n[watcher:b]\ncmd = sleep 2000\n"
 
 

@@ -15,7 +15,7 @@ from circus_core import wire
 from circus_core.events import Added, Event
 from tests.controlled import Peers, Served
 
-TIMEOUT = 20_000  # milliseconds
+TIMEOUT = 90_000  # milliseconds
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

@@ -17,7 +17,7 @@ from circus_core import AsyncCircusClient, CircusClient, ConnectionLostError
 from circus_core.clients.control_line import ControlLine
 from tests.scripted import ScriptedDaemon
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 LOST = r"^the connection to ipc://.* was lost before the answer came"
 
 

@@ -14,7 +14,7 @@ from circus_core.library import get_arbiter
 from circus_core.sockets import Sockets
 from circus_core.spawning import lent_sockets
 
-DEADLINE = 20.0
+DEADLINE = 90.0
 TICKS = ["-c", "while :; do echo tick; sleep 0.05; done"]
 
 

@@ -19,7 +19,7 @@ from tests.integration.daemon import Daemon, until
 Start = Callable[..., Daemon]
 
 RESTARTS = 5
-PATIENCE = 20_000  # milliseconds
+PATIENCE = 90_000  # milliseconds
 SLEEPER = """
 [watcher:a]
 cmd = sleep 1000

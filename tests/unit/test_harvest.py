@@ -14,7 +14,7 @@ import pytest
 from circus_core.output.flood import FLOOD, Flood
 from circus_core.output.harvest import LONGEST, SHORTEST, Harvest
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 class Resting:

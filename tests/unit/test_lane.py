@@ -14,7 +14,7 @@ from circus_core.errors import BusyError
 from circus_core.output.lane import Lane
 from circus_core.workers import Workers
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 def on_lane(scenario: Callable[[Lane, Workers], Coroutine[Any, Any, None]], **options: Any) -> None:

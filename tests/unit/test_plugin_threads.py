@@ -24,7 +24,7 @@ from circus_core.plugin.base import CircusPlugin
 from circus_core.plugin.threads import DaemonLink, PluginThreads
 from circus_core.plugin_watcher import CONFIG_VARIABLE
 
-DEADLINE = 20.0
+DEADLINE = 90.0
 NOWHERE = "tcp://127.0.0.1:1"
 
 

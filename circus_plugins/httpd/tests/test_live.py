@@ -27,7 +27,7 @@ from .test_merge_patch import apply
 
 pytestmark = pytest.mark.slow
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 class Page:
