@@ -138,6 +138,7 @@ def test_a_stop_that_comes_when_the_thread_of_the_plugin_begins_is_not_lost() ->
             self.ended_in = threading.current_thread().name
 
     plugin = Late(NOWHERE, NOWHERE, 1)
+    assert not plugin.asyncio_loop.is_running()  # it is there: two threads that ask for it would make two
     living = threading.Thread(target=plugin.start, name="living", daemon=True)
     stopping = threading.Thread(target=plugin.stop, name="stopping")
     stopping.start()

@@ -40,6 +40,10 @@ async def serve_history(history: History, name: str) -> asyncio.Server | None:
                     await writer.drain()
         except (OSError, TimeoutError, ValueError) as error:
             log.debug("a question about the past could not be answered: %s", error)
+        except asyncio.CancelledError:
+            log.debug(
+                "a question about the past was not answered before the end"
+            )  # Python 3.11 logs an error
         finally:
             writer.close()
 

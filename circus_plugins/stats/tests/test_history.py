@@ -212,6 +212,18 @@ def test_a_question_that_makes_no_sense_has_no_answer(question: str) -> None:
     assert "web" in next_answer
 
 
+def test_a_question_that_the_end_interrupts_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket(socket.AF_UNIX) as asking:
+
+        def begin(name: str) -> str:
+            asking.connect(f"\0{name}")
+            asking.sendall(b"{")
+            return ask(name)  # who came first is heard by then
+
+        assert "web" in asyncio.run(served(begin))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 @pytest.mark.root
 def test_other_users_are_told_nothing() -> None:
     name = f"circus-test-{secrets.token_hex(8)}"
