@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -240,10 +240,18 @@ class House:
             try:
                 self._process.wait(DEADLINE if self.whose == "ours" else 10)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self._kill_family()
                 self._process.wait()
                 if self.whose == "ours":
                     raise
+
+    def _kill_family(self) -> None:
+        """End the daemon and its processes, which need not have our environment."""
+        daemon = psutil.Process(self._process.pid)
+        family = daemon.children(recursive=True)
+        for process in (daemon, *family):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def _kill_all(self) -> None:
         """End what a daemon left, as that of 0.19 may."""
