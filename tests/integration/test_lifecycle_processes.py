@@ -198,7 +198,7 @@ def test_max_age_replaces_processes(circusd: Start) -> None:
     w.do("start")
     before = w.pids()
     daemon.events.wait("w", "reap", count=2)
-    until(lambda: len(w.pids()) == 2 and not set(before) & set(w.pids()))
+    until(lambda: not set(before) & set(w.pids()) and len(w.pids()) == 2)
     spawns, kills = daemon.events.all("w", "spawn"), daemon.events.all("w", "kill")
     assert kills[0].payload["time"] - spawns[0].payload["time"] >= 1.0
     w.do("stop")

@@ -45,7 +45,7 @@ def main() -> None:
         until(lambda: log.is_file() and "watching quota watch run" in log.read_text(), "its output")
         (worker,) = daemon.children()
         worker.kill()
-        until(lambda: daemon.children() and daemon.children() != [worker], "a new process")
+        until(lambda: set(daemon.children()) - {worker}, "a new process")
         process_manager._cmd_quota_watch_start()  # again: removes it and adds it
         assert psutil.Process(int((folder / "circusd.pid").read_text())) == daemon
         assert said("_cmd_stale_session_reaper_start") == "stale-session-reaper: running"

@@ -84,13 +84,13 @@ class TestOneWatcher:
         visit.watcher("web")
         visit.button("Restart").click()
         visit.confirm("Restart")
-        until(lambda: len(_pids(dashboard, "web")) == 2 and not set(before) & set(_pids(dashboard, "web")))
+        until(lambda: not set(before) & set(_pids(dashboard, "web")) and len(_pids(dashboard, "web")) == 2)
 
     def test_reload_replaces_all(self, visit: Visit, dashboard: Dashboard) -> None:
         before = _two_pids(dashboard)
         visit.watcher("web")
         visit.button("Reload").click()
-        until(lambda: len(_pids(dashboard, "web")) == 2 and not set(before) & set(_pids(dashboard, "web")))
+        until(lambda: not set(before) & set(_pids(dashboard, "web")) and len(_pids(dashboard, "web")) == 2)
 
     def test_a_killed_process_is_replaced(self, visit: Visit, dashboard: Dashboard) -> None:
         pid = _two_pids(dashboard)[0]
