@@ -53,6 +53,28 @@ class Recorder:
 
 
 @dataclass
+class Pausing(Recorder):
+    """Takes from the pipe itself; when that is empty it says so, and returns as soon as it may go on."""
+
+    is_empty: threading.Event = field(default_factory=threading.Event)
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    read: bytes = b""
+
+    def take(self, fd: int, labels: Mapping[str, Any]) -> bytes:
+        try:
+            data = os.read(fd, READ_SIZE)
+        except BlockingIOError:
+            self.is_empty.set()
+            self.goes_on.wait(DEADLINE)
+            raise
+        self.read += data
+        return data
+
+    def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
+        return b""
+
+
+@dataclass
 class Stage:
     """A redirector and the processes that write to it."""
 
@@ -575,27 +597,8 @@ class TestPipes:
         asyncio.run(scenario())
 
     def test_draining_sees_what_comes_after_the_sink_found_the_pipe_empty(self) -> None:
-        @dataclass
-        class Reading(Recorder):
-            is_empty: threading.Event = field(default_factory=threading.Event)
-            goes_on: threading.Event = field(default_factory=threading.Event)
-            read: bytes = b""
-
-            def take(self, fd: int, labels: Mapping[str, Any]) -> bytes:
-                try:
-                    data = os.read(fd, READ_SIZE)
-                except BlockingIOError:
-                    self.is_empty.set()
-                    self.goes_on.wait(DEADLINE)
-                    raise
-                self.read += data
-                return data
-
-            def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
-                return b""
-
         async def scenario() -> bytes:
-            sink = Reading()
+            sink = Pausing()
             async with _stage() as stage:
                 runner = stage.redirector.make_runner(sink, label="w")
                 runner.open()
@@ -641,27 +644,8 @@ class TestPipes:
         assert asyncio.run(scenario()) == b"".join(b"%06d\n" % n for n in range(lines))
 
     def test_a_sink_that_is_closed_in_the_middle_of_a_turn_gets_what_is_in_the_pipe(self) -> None:
-        @dataclass
-        class Reading(Recorder):
-            has_begun: threading.Event = field(default_factory=threading.Event)
-            goes_on: threading.Event = field(default_factory=threading.Event)
-            read: bytes = b""
-
-            def take(self, fd: int, labels: Mapping[str, Any]) -> bytes:
-                try:
-                    data = os.read(fd, READ_SIZE)
-                except BlockingIOError:
-                    self.has_begun.set()
-                    self.goes_on.wait(DEADLINE)
-                    raise
-                self.read += data
-                return data
-
-            def recall(self, labels: Mapping[str, Any], size: int) -> bytes:
-                return b""
-
         async def scenario() -> tuple[bytes, list[tuple[str, bytes]]]:
-            sink, tails = Reading(), Tails()
+            sink, tails = Pausing(), Tails()
             tail = tails.make(100_000, 0)
             async with _stage() as stage:
                 runner = stage.redirector.make_runner(sink, label="w")
@@ -671,7 +655,7 @@ class TestPipes:
                     ours, runner, pid=1, name="stdout", watcher="w", wid=1, tail=tail
                 )
                 os.write(theirs, b"first\n")
-                await asyncio.to_thread(sink.has_begun.wait, DEADLINE)
+                await asyncio.to_thread(sink.is_empty.wait, DEADLINE)
                 os.write(theirs, b"last words\n")
                 os.close(theirs)
                 pipe.hand_over()
